@@ -8,7 +8,7 @@ UV_VERSION := 0.13.9
 # One more than there are processors: many tests wait for servers.
 JOBS ?= $(shell echo $$(($$(getconf _NPROCESSORS_ONLN) + 1)))
 
-.PHONY: help setup run test quick unit lint types lock docs client classify bench bench-smtp bench-render bench-api bench-lanes bench-scaling bench-wide bench-inbox capacity gallery simulate chaos chaos-short up down clean audit load vendor
+.PHONY: help setup run test quick unit lint types lock docs client classify bench bench-smtp bench-render bench-api bench-lanes bench-scaling bench-wide bench-holds bench-inbox capacity gallery simulate chaos chaos-short up down clean audit load vendor
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -85,6 +85,9 @@ bench-scaling: $(VENV)/.ready ## CPU an event with 1 to 4 workers a stage and 2 
 
 bench-wide: $(VENV)/.ready ## one event for a million recipients, by inbox and mail, each of them audited
 	$(BIN)/python -m bench.wide
+
+bench-holds: $(VENV)/.ready ## a million held mails beside as many that were never held, digests, limits
+	$(BIN)/python -m bench.holds
 
 bench-inbox: $(VENV)/.ready ## scrolling 10,000 unread entries in Chromium, beside plain lists
 	$(BIN)/python -m bench.inbox

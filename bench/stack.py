@@ -1,9 +1,10 @@
 """The servers of all sides, one real Kafka, one real Valkey and one mail sink; and the processes of each side."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
+from types import MappingProxyType
 from typing import Self
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
@@ -86,8 +87,14 @@ class Stack:
         return {name: pid for name, pid in pids.items() if pid is not None}
 
     @asynccontextmanager
-    async def tocsin(self, case: Case, stages: Sequence[str], profile: Path | None) -> AsyncIterator[Tocsin]:
-        """Run Tocsin's workers, one for each list of stages."""
+    async def tocsin(
+        self,
+        case: Case,
+        stages: Sequence[str],
+        profile: Path | None,
+        settings: Mapping[str, str] = MappingProxyType({}),
+    ) -> AsyncIterator[Tocsin]:
+        """Run Tocsin's workers, one for each list of stages. `settings`: further ones, by their variables."""
         processes = Processes()
         env = {
             "TOCSIN_KAFKA__BOOTSTRAP": self.bootstrap,
@@ -96,6 +103,7 @@ class Stack:
             "TOCSIN_SMTP__PORT": str(self.sink.port),
             "TOCSIN_SMTP__HOST": "127.0.0.1",
             "TOCSIN_LOG_LEVEL": "WARNING",
+            **settings,
         }
         try:
             for number, names in enumerate(stages):

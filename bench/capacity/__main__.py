@@ -12,6 +12,7 @@ from pathlib import Path
 from secrets import token_hex
 
 from bench.capacity.figures import PROCESSES, Cost, Figures, batch_us_of, cost_of
+from bench.capacity.holds import HoldFigures
 from bench.capacity.measure import Meter, Round
 from bench.capacity.mixes import DEFAULT_SHARES, MIXES, Event, Mix, interleaved
 from bench.capacity.options import demand_of, parse
@@ -77,6 +78,7 @@ async def _measured(options: argparse.Namespace) -> tuple[Figures, list[Round], 
                 dropped_id_bytes=dropped_id_bytes,
                 expiry_us=expiry_us,
                 dkim_us=dkim_us(),
+                holds=HoldFigures.load(),
             )
     return figures, [round_ for of_mix in rounds.values() for round_ in of_mix], checks
 

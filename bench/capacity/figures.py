@@ -7,6 +7,7 @@ from statistics import median
 
 import orjson
 
+from bench.capacity.holds import HoldFigures
 from bench.capacity.measure import Round
 
 SAVED = Path(__file__).parent / "figures.json"
@@ -35,7 +36,8 @@ class Figures:
     `idle_cores`: of each process without work. `batch_us`: CPU of a batch, besides that of its records.
     `connections`: established, of each role, by server. `dataset_ratio`: what Redis says it uses for data, divided by
     the sum of its keys. `length_bytes`: of an entry of a recipient's inbox and index, by the number of entries.
-    `dropped_id_bytes`: the id of an entry that has left its inbox. `expiry_us`: see `samples.expiry`.
+    `dropped_id_bytes`: the id of an entry that has left its inbox. `expiry_us`: see `samples.expiry`. `holds`: of a run
+    of `bench.holds`.
     """
 
     mixes: Mapping[str, Cost]
@@ -48,20 +50,23 @@ class Figures:
     dropped_id_bytes: float
     expiry_us: float
     dkim_us: float
+    holds: HoldFigures
 
     def save(self, path: Path = SAVED) -> None:
         """Write the figures, rounded, as JSON."""
         options = orjson.OPT_INDENT_2 | orjson.OPT_NON_STR_KEYS | orjson.OPT_APPEND_NEWLINE
-        path.write_bytes(orjson.dumps(_rounded(asdict(self)), option=options))
+        fields = asdict(self)
+        del fields["holds"]  # of another run
+        path.write_bytes(orjson.dumps(_rounded(fields), option=options))
 
     @classmethod
-    def load(cls, path: Path = SAVED) -> "Figures":
-        """Read saved figures."""
+    def load(cls, path: Path = SAVED, holds: HoldFigures | None = None) -> "Figures":
+        """Read saved figures; `holds`: those that are saved, unless stated."""
         fields = orjson.loads(path.read_bytes())
         fields["mixes"] = {name: Cost(**cost) for name, cost in fields["mixes"].items()}
         for kind, sizes in fields["length_bytes"].items():
             fields["length_bytes"][kind] = {int(length): size for length, size in sizes.items()}
-        return cls(**fields)
+        return cls(**fields, holds=holds or HoldFigures.load())
 
 
 def busy_us(round_: Round, idle_cores: Mapping[str, float]) -> dict[str, float]:

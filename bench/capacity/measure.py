@@ -14,12 +14,12 @@ from bench.capacity.mixes import Event, Mix, inbox_recipients
 from bench.capacity.stack import CapacityStack
 from bench.cpu import CpuMeter
 from bench.load import Load
+from bench.redis_bytes import bytes_by_class
 from bench.sides import Processes
 
 _POLL_S = 0.05
 _CONNECTIONS_EVERY_S = 1.0
 _STALL_TIMEOUT_S = 90.0
-_SCAN_COUNT = 1000
 _MIB = 1_048_576
 
 
@@ -113,18 +113,7 @@ class Meter:
 
     async def redis_bytes(self) -> dict[str, int]:
         """Return the memory of keys by class, and as `used` what the server says it uses for data."""
-        redis, sizes, cursor = self._stack.redis, Counter[str](), 0
-        while True:
-            cursor, keys = await redis.scan(cursor, count=_SCAN_COUNT)
-            pipe = redis.pipeline(transaction=False)
-            for key in keys:
-                pipe.memory_usage(key, samples=0)
-            for key, size in zip(keys, await pipe.execute(), strict=True):
-                sizes[_class_of(key)] += size or 0
-            if not cursor:
-                break
-        sizes["used"] = (await redis.info("memory"))["used_memory_dataset"]
-        return dict(sizes)
+        return await bytes_by_class(self._stack.redis)
 
     def _cpu(self) -> CpuMeter:
         return CpuMeter({**self._processes.pids, **self._stack.pids})
@@ -177,15 +166,6 @@ class Meter:
                 name = "dispatch.email" if topic.startswith("dispatch.email.") else topic
                 sizes[name] += file.stat().st_size
         return dict(sizes)
-
-
-def _class_of(key: bytes | str) -> str:
-    key = key if isinstance(key, bytes) else key.encode()
-    if b"}:inbox" in key:
-        return "inbox"
-    if b"}:deliveries" in key:
-        return "index"
-    return "ledger" if key.startswith(b"tocsin:{l:") else "other"
 
 
 def _added(before: Mapping[str, int], after: Mapping[str, int]) -> dict[str, int]:

@@ -3,7 +3,7 @@
 1. Peak rate = deliveries a day / 86,400 * peak factor.
 2. Cores of a role = peak rate * CPU of a delivery; workers = cores / utilisation, rounded up.
 3. Redis: bytes of a delivery by class * how many of the class are kept; as many primaries as the memory needs or as the
-   CPU needs, whichever is more.
+   CPU needs, whichever is more. Mail that waits: all that a day holds may wait at the same moment.
 4. Kafka: bytes of a delivery by topic * days of retention * replicas; brokers likewise.
 5. Machines: what of a role fits on one, rounded up.
 """
@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 
 from bench.capacity.figures import Figures, mixed
+from bench.capacity.holds import HoldCost
 from bench.capacity.mixes import MIXES
 from service.model.ids import LEDGER_SHARDS
 
@@ -51,6 +52,8 @@ MEMORY_SHARE = 0.5
 pages that are written meanwhile are copied, and the allocator leaves a part unused."""
 PRIMARY_GIB = 16.0
 """Of one server: with more, a restart and a full resynchronisation take minutes, and a fork stops it for longer."""
+LARGEST_PRIMARY_GIB = 24.0
+"""Of a server whose only shard of the ledger is larger than PRIMARY_GIB."""
 DISK_SHARE = 0.7
 """Of a broker's disk: segments are deleted whole, and a lost broker's partitions must fit on the others."""
 RELAY_S = 0.1
@@ -62,15 +65,18 @@ _GIB, _TB = 2**30, 1e12
 
 @dataclass(frozen=True, slots=True)
 class Retention:
-    """Days for which each place keeps a delivery. The defaults are those of catalogue and topic table."""
+    """Days for which each place keeps a delivery. The defaults are those of catalogue and topic table.
 
-    ledger_days: float = 7.0
+    The ledger keeps types with digests, which are most, for nine days, others for seven.
+    """
+
+    ledger_days: float = 9.0
     inbox_days: float = 90.0
     topic_days: Mapping[str, float] = field(
         default_factory=lambda: {
             "events": 7.0,
             "dispatch.inbox": 90.0,
-            "dispatch.email": 7.0,
+            "dispatch.email": 10.0,
             "dispatch.outcomes": 90.0,
         }
     )
@@ -79,6 +85,20 @@ class Retention:
     def index_days(self) -> float:
         """Return how long the index by recipient keeps a delivery: longer than the ledger its row."""
         return max(INDEX_DAYS, 1.5 * self.ledger_days)
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """The mail that waits. Shares of all mail: `alone`, and `digested` in digests of `digest_items`.
+
+    `alone_days`, `digest_days`: how long. Below a day, all that a day holds may wait at the same moment.
+    """
+
+    alone: float = 0.0
+    alone_days: float = 0.5
+    digested: float = 0.0
+    digest_days: float = 1.0
+    digest_items: float = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +122,7 @@ class Demand:
     relay_s: float = RELAY_S
     utilisation: float = UTILISATION
     retention: Retention = field(default_factory=Retention)
+    waiting: Waiting = field(default_factory=Waiting)
     kafka_replicas: int = KAFKA_REPLICAS
     redis_replicas: int = REDIS_REPLICAS
     dkim: bool = True
@@ -115,6 +136,17 @@ class Demand:
     def inbox_share(self) -> float:
         """Return the share of deliveries that are inbox entries."""
         return sum(share * MIXES[n].inbox / MIXES[n].deliveries for n, share in self.shares.items())
+
+    @property
+    def mail_share(self) -> float:
+        """Return the share of deliveries that are mail."""
+        return 1 - self.inbox_share
+
+    @property
+    def messages_share(self) -> float:
+        """Return the messages of a delivery: items of digests share one."""
+        spared = self.waiting.digested * (1 - 1 / self.waiting.digest_items)
+        return self.mail_share * (1 - spared)
 
     @property
     def recipient_entries_a_day(self) -> float:
@@ -185,7 +217,7 @@ def plan(figures: Figures, demand: Demand, machine: Machine | None = None) -> Pl
         disk_tb=disk_tb,
         brokers_by_disk=by_disk,
         brokers_by_cpu=by_broker_cpu,
-        relay_connections=math.ceil(demand.peak_rate * (1 - demand.inbox_share) * demand.relay_s),
+        relay_connections=math.ceil(demand.peak_rate * demand.messages_share * demand.relay_s),
         machines={
             "workers": _worker_machines(figures, workers, machine),
             "Redis": _redis_machines(primaries, sum(redis_gib.values()), demand.redis_replicas, machine),
@@ -200,8 +232,20 @@ def busy_cores(figures: Figures, demand: Demand) -> dict[str, float]:
     inbox_rate = demand.peak_rate * demand.inbox_share
     cores["redis"] += inbox_rate * expiry_us_of(figures, demand) / 1e6
     if demand.dkim:
-        cores["email"] += demand.peak_rate * (1 - demand.inbox_share) * figures.dkim_us / 1e6
+        cores["email"] += demand.peak_rate * demand.messages_share * figures.dkim_us / 1e6
+    for share, cost in _waiting_costs(figures, demand):
+        for name, us in cost.cpu_us.items():
+            cores[name] = max(0.0, cores[name] + demand.peak_rate * share * us / 1e6)
     return cores
+
+
+def _waiting_costs(figures: Figures, demand: Demand) -> list[tuple[float, HoldCost]]:
+    """Return the shares of deliveries that are held alone and as items, with the cost of each."""
+    waiting, mail = demand.waiting, demand.mail_share
+    return [
+        (mail * waiting.alone, figures.holds.alone),
+        (mail * waiting.digested, figures.holds.item(waiting.digest_items)),
+    ]
 
 
 def expiry_us_of(figures: Figures, demand: Demand) -> float:
@@ -230,6 +274,11 @@ def redis_gib_of(figures: Figures, demand: Demand) -> dict[str, float]:
     rows = demand.deliveries_a_day * demand.retention.ledger_days * LEDGER_SPARE
     kept = {"ledger": rows * mixed(figures, demand.shares).redis_bytes["ledger"]}
     kept |= {name: recipients * size for name, size in per_recipient.items()}
+    waits = (demand.waiting.alone_days, demand.waiting.digest_days)
+    kept["waiting"] = 0.0
+    for (share, cost), wait_days in zip(_waiting_costs(figures, demand), waits, strict=True):
+        kept["waiting"] += demand.deliveries_a_day * share * max(1.0, wait_days) * cost.waiting_bytes
+        kept["ledger"] += rows * share * cost.ledger_bytes
     return {name: size * max(1.0, figures.dataset_ratio) / _GIB for name, size in kept.items()}
 
 
@@ -250,10 +299,11 @@ def primaries_by_memory(redis_gib: Mapping[str, float]) -> int:
     The fullest of P primaries has ceil(64 / P) of the ledger's 64 shards. The slots of all else can be assigned so that
     the memory is even.
     """
-    if redis_gib["ledger"] / LEDGER_SHARDS > PRIMARY_GIB:
+    shard_gib = redis_gib["ledger"] / LEDGER_SHARDS
+    if shard_gib > LARGEST_PRIMARY_GIB:
         raise ValueError("a shard of the ledger is larger than a primary: shorten its retention")
     primaries = max(1, math.ceil(sum(redis_gib.values()) / PRIMARY_GIB))
-    while redis_gib["ledger"] * _largest_share(primaries) > PRIMARY_GIB:
+    while redis_gib["ledger"] * _largest_share(primaries) > max(PRIMARY_GIB, shard_gib):
         primaries += 1
     return primaries
 
@@ -270,10 +320,25 @@ def primaries_by_cpu(redis_cores: float, utilisation: float) -> int:
 
 def disk_tb_of(figures: Figures, demand: Demand) -> dict[str, float]:
     """Return the bytes on the brokers' disks in TB, replicas included, by topic."""
-    per_delivery, days = mixed(figures, demand.shares).kafka_bytes, demand.retention.topic_days
+    per_delivery, days = _kafka_bytes_of(figures, demand), demand.retention.topic_days
     replicated = demand.deliveries_a_day * demand.kafka_replicas / _TB
     # a segment of one day is deleted when its last record is old enough
     return {topic: per_delivery[topic] * (days[topic] + 1) * replicated for topic in days}
+
+
+def _kafka_bytes_of(figures: Figures, demand: Demand) -> dict[str, float]:
+    """Return the bytes of a delivery by topic. What is held is dispatched again, and has an outcome more.
+
+    An item of a digest has that outcome, too, and a part of the digest's own record and two outcomes.
+    """
+    sizes, email = dict(mixed(figures, demand.shares).kafka_bytes), figures.mixes["email"].kafka_bytes
+    waiting, mail = demand.waiting, demand.mail_share
+    digests = waiting.digested / waiting.digest_items
+    sizes["dispatch.email"] += mail * (waiting.alone + digests) * email["dispatch.email"]
+    sizes["dispatch.outcomes"] += (
+        mail * (waiting.alone + waiting.digested + 2 * digests) * email["dispatch.outcomes"]
+    )
+    return sizes
 
 
 def _largest_share(primaries: int) -> float:

@@ -12,6 +12,7 @@ from bench.capacity.model import (
     UTILISATION,
     Demand,
     Retention,
+    Waiting,
 )
 
 SIZES = (1e6, 1e8, 1e9)
@@ -50,6 +51,13 @@ def parse(description: str) -> argparse.Namespace:
     demand.add_argument(
         "--relay-s", type=float, default=RELAY_S, help="of a message on a connection to a relay"
     )
+    demand.add_argument("--held", type=float, default=0.0, help="of mail: the share that waits alone")
+    demand.add_argument("--held-days", type=float, default=Waiting().alone_days, help="for how long")
+    demand.add_argument("--digested", type=float, default=0.0, help="of mail: the share that is in digests")
+    demand.add_argument("--digest-days", type=float, default=Waiting().digest_days, help="between digests")
+    demand.add_argument(
+        "--digest-items", type=float, default=Waiting().digest_items, help="of a digest, in the mean"
+    )
     demand.add_argument("--no-dkim", action="store_true", help="mail is not signed")
     return parser.parse_args()
 
@@ -65,6 +73,9 @@ def demand_of(options: argparse.Namespace, day: float) -> Demand:
         relay_s=options.relay_s,
         utilisation=options.utilisation,
         retention=Retention(ledger_days=options.ledger_days, inbox_days=options.inbox_days),
+        waiting=Waiting(
+            options.held, options.held_days, options.digested, options.digest_days, options.digest_items
+        ),
         dkim=not options.no_dkim,
     )
 

@@ -58,9 +58,7 @@ def publish(
     actor: Annotated[
         str | None, typer.Option(help="The recipient who caused the event, and is not notified.")
     ] = None,
-    deliver_at: Annotated[
-        str, typer.Option(help="When the event is delivered: 10m (from now), or a time.")
-    ] = "",
+    deliver_at: Annotated[str, typer.Option(help="When it is delivered: 10m (from now), or a time.")] = "",
     expires: Annotated[str, typer.Option(help="When the event expires: 10m (from now), or a time.")] = "",
     event_id: Annotated[str, typer.Option("--id", help="The event's id; with --count, ID-1, ID-2, …")] = "",
     source: Annotated[str, typer.Option(help="The event's source.")] = "/tocsin/cli",

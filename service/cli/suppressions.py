@@ -11,7 +11,7 @@ from service.cli.support.table import Column, Kind, listing
 from service.cli.support.times import iso
 
 if TYPE_CHECKING:
-    from service.model.suppression import Suppression
+    from service.model.blocks.suppression import Suppression
 
 app = typer.Typer(add_completion=False, no_args_is_help=True)
 Address = Annotated[str, typer.Argument(metavar="ADDRESS", help="An email address.")]

@@ -182,6 +182,13 @@ class NotificationType(_CatalogueModel):
         return not (self.mandatory or self.security)
 
     @property
+    def is_sent_at_once(self) -> bool:
+        """Return whether its mail is never held for recipients without preferences and quiet hours of their own."""
+        rule = self.digest
+        together = rule is not None and (rule.wait_s or rule.frequency is not Frequency.instant)
+        return not (together or self.quiet_hours or self.mail_if_unread_s)
+
+    @property
     def kept_s(self) -> int:
         """Return how long the ledger keeps an event of this type, in seconds: longer than a digest may wait."""
         return max(self.retention_s, _LONGEST_DIGEST_WAIT_S) if self.digest else self.retention_s
@@ -281,6 +288,7 @@ class Catalogue:
 
     def __init__(self, types: Mapping[str, NotificationType]) -> None:
         self._types = dict(types)
+        self._of_deliveries = {**types, DIGEST: DIGEST_TYPE}
         self._groups: dict[str, tuple[NotificationType, ...]] = {}
         for declared in self._types.values():
             if group := declared.digest_group:
@@ -296,11 +304,11 @@ class Catalogue:
 
     def __getitem__(self, name: str) -> NotificationType:
         """Return the type of a name, that of digests included, which no event has. Raise KeyError."""
-        return DIGEST_TYPE if name == DIGEST else self._types[name]
+        return self._of_deliveries[name]
 
     def of_delivery(self, name: str) -> NotificationType | None:
         """Return the type of a delivery by its name, that of digests included; None for one that is not declared."""
-        return DIGEST_TYPE if name == DIGEST else self._types.get(name)
+        return self._of_deliveries.get(name)
 
     def __contains__(self, name: object) -> bool:
         return name in self._types

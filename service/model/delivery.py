@@ -36,7 +36,8 @@ class Delivery(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
 
     `expires_ms` is the deadline that the event itself states; `deadline_ms` is that, or follows from the type's `ttl`.
     `deliver_ms`: it is not delivered before. `retimed_ms`: an operator's time, which takes the place of every rule that
-    holds a delivery. `reminder`: which reminder of its event it is, 0 for none. 0 stands for no time.
+    holds a delivery. `released_ms`: when it was last due after it was held. `reminder`: which reminder of its event it
+    is, 0 for none. 0 stands for no time.
     """
 
     id: str
@@ -66,6 +67,7 @@ class Delivery(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     expires_ms: _TimeMs = 0
     deliver_ms: _TimeMs = 0
     retimed_ms: _TimeMs = 0
+    released_ms: _TimeMs = 0
     reminder: Annotated[int, msgspec.Meta(ge=0, le=_MAX_REMINDERS)] = 0
     traceparent: str = ""
 
@@ -77,8 +79,11 @@ class Delivery(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
 
     @property
     def dated_ms(self) -> int:
-        """Return the time of the message's Date: the same for every attempt, but a replay's own."""
-        return self.replayed_ms or self.received_ms
+        """Return the time of the message's Date: the same for every attempt, but a replay's own.
+
+        That of mail which was held is when it was released: a recipient's mailbox sorts by it.
+        """
+        return max(self.replayed_ms, self.released_ms) or self.received_ms
 
     @property
     def supersede_key(self) -> str:

@@ -13,7 +13,7 @@ class Event(NamedTuple):
 
     `recipients` is None when the event has no such field, empty when it is for no recipient on purpose. `supersede`
     overrides the supersede key of the type. `time_ms` is never after `received_ms`; `stated_ms` is the event's own time
-    where that is further ahead than clocks may differ. `deliver_ms`: it is not delivered before; 0 for no such time.
+    where that is further ahead than clocks may differ. `deliver_ms`: when it is delivered; 0 where it does not say.
     """
 
     key: str

@@ -82,10 +82,10 @@ class DigestWindows(Protocol):
         """Put items into the open windows, opening those that are not there. Return the place of each."""
         ...
 
-    async def seal(self, digests: Sequence[Delivery]) -> Sequence[DigestContent | None]:
-        """Close the windows of digests for further items, and return their items; None for one without a window.
+    async def seal(self, digests: Sequence[Delivery]) -> Sequence[int]:
+        """Close the windows of digests for further items, and return the number of theirs; 0 for one without a window.
 
-        The same digest again returns the same items.
+        From then on the content stays the same.
         """
         ...
 

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 from service.model.event import Event
-from service.model.ledger import Entry, NewEntry, State, Transition, TransitionResult
+from service.model.ledger import Entry, HistoryStep, NewEntry, State, Transition, TransitionResult
 from service.model.restored_history import LoggedDelivery
 
 
@@ -49,6 +49,10 @@ class Ledger(Protocol):
 
     async def entry(self, event: str, delivery: str) -> Entry | None:
         """Return a delivery with its history; None where there is none."""
+        ...
+
+    async def newest_steps(self, deliveries: Sequence[tuple[str, str]]) -> Sequence[HistoryStep | None]:
+        """Return the newest step of each (event, delivery id), in order; None for one that is not there."""
         ...
 
     async def entries_of(self, deliveries: Sequence[tuple[str, str]]) -> Sequence[Entry | None]:

@@ -4,10 +4,10 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
+from service.model.blocks.suppression import SoftBounceScore
 from service.model.delivery import Delivery
 from service.model.mail import OutgoingMail, SendResult
 from service.model.relay import RelayHealth
-from service.model.suppression import SoftBounceScore
 
 
 class Lease(Protocol):

@@ -5,11 +5,11 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
+from service.model.blocks.suppression import Suppression
+from service.model.blocks.unsubscribe import Unsubscribe
 from service.model.holds.calendar import QuietHours
 from service.model.keys import ContactKey, GroupKey
 from service.model.recipient import Choice, Contact, Group, Recipient
-from service.model.suppression import Suppression
-from service.model.unsubscribe import Unsubscribe
 
 
 @dataclass(slots=True)
@@ -28,14 +28,10 @@ class LookupKeys:
 
 @dataclass(frozen=True, slots=True)
 class AccountPage:
-    """Some contacts of an account; `cursor` continues after them, None when there are no more.
-
-    `quiet_hours`: those of contacts that have none of their own.
-    """
+    """Some contacts of an account; `cursor` continues after them, None when there are no more."""
 
     contacts: Sequence[Contact]
     cursor: str | None
-    quiet_hours: QuietHours | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from pydantic import SecretStr
 
 from service.api.app import create_app
 from service.dev.ports import free_port
-from service.model.unsubscribe import unsubscribe_key
+from service.model.blocks.unsubscribe import unsubscribe_key
 from service.settings import AuthSettings, MailSettings
 from tests.support.api_fixture import real_deps
 from tests.support.bounce_messages import dsn, feedback, plain_bounce

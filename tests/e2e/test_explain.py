@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 
 from service.dev import samples
+from service.model.blocks.suppression import suppression
 from service.model.catalogue import AudienceRule
 from service.model.delivery import Delivery
 from service.model.ids import delivery_id, event_key
 from service.model.ledger import State, Transition, is_open
 from service.model.reasons import Reason
-from service.model.suppression import suppression
 from service.pipeline.operate.explain import ExplainQuery
 from tests.e2e.cli.tocsin import Tocsin
 from tests.support.real_pipeline import RealPipeline

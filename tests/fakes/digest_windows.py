@@ -37,13 +37,13 @@ class FakeDigestWindows:
         self.outage.check()
         return [self._add(item) for item in items]
 
-    async def seal(self, digests: Sequence[Delivery]) -> Sequence[DigestContent | None]:
+    async def seal(self, digests: Sequence[Delivery]) -> Sequence[int]:
         self.outage.check()
         names = [(digest.recipient, digest.id) for digest in digests]
         for name in names:
             if window := self.windows.get(name):
                 window.open = False
-        return await self.content(names)
+        return await self.sizes(names)
 
     async def content(self, digests: Sequence[tuple[str, str]]) -> Sequence[DigestContent | None]:
         self.outage.check()

@@ -73,6 +73,9 @@ class FakeLedger:
         row = self._event(event).rows.get(delivery)
         return row.entry if row else None
 
+    async def newest_steps(self, deliveries: Sequence[tuple[str, str]]) -> list[HistoryStep | None]:
+        return [entry and entry.newest_step for entry in await self.entries_of(deliveries)]
+
     async def entries_of(self, deliveries: Sequence[tuple[str, str]]) -> list[Entry | None]:
         return [await self.entry(event, delivery) for event, delivery in deliveries]
 

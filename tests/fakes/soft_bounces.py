@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from service.model.suppression import SoftBounceScore
+from service.model.blocks.suppression import SoftBounceScore
 from tests.fakes.outage import Outage
 
 _DAY_MS = 86_400_000

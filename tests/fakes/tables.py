@@ -3,11 +3,11 @@
 from collections.abc import Hashable, Mapping, Sequence
 from typing import TypeVar
 
+from service.model.blocks.suppression import Suppression
+from service.model.blocks.unsubscribe import Unsubscribe
 from service.model.ids import address_key
 from service.model.keys import ContactKey, GroupKey
 from service.model.recipient import Contact, Group, Recipient
-from service.model.suppression import Suppression
-from service.model.unsubscribe import Unsubscribe
 from service.ports import (
     ABSENT,
     AccountPage,
@@ -56,7 +56,7 @@ class FakeTables:
             },
             quiet_hours={
                 account: row.quiet_hours
-                for account in {*keys.account_pages, *(account for account, _ in keys.contacts)}
+                for account in {account for account, _ in keys.contacts}
                 if (row := self.accounts.rows.get(account)) and row.quiet_hours is not None
             },
         )
@@ -85,9 +85,7 @@ class FakeTables:
         again = (
             [] if more or len(after) == len(by_cursor) else [key for key in by_cursor if key.startswith("0:")]
         )
-        row = self.accounts.rows.get(account)
-        contacts = [by_cursor[key] for key in page + again]
-        return AccountPage(contacts, page[-1] if more else None, row.quiet_hours if row else None)
+        return AccountPage([by_cursor[key] for key in page + again], page[-1] if more else None)
 
     async def blocks(self, queries: Sequence[tuple[str, str]]) -> Sequence[MailBlock]:
         self._check()

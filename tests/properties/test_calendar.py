@@ -17,7 +17,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from service.model import calendar
+from service.model.holds import calendar
 from service.model.holds.calendar import (
     WEEK,
     Frequency,

@@ -5,11 +5,11 @@ from collections.abc import Sequence
 from contextvars import ContextVar
 from typing import NamedTuple
 
+from service.model.blocks.suppression import Suppression
 from service.model.delivery import Delivery
 from service.model.event import Event
 from service.model.ledger import TRANSITIONS, NewEntry, State, Transition, TransitionResult
 from service.model.reasons import Reason
-from service.model.suppression import Suppression
 from service.ports import EventHead, LookupKeys, Rows
 from tests.fakes.clock import FakeClock
 from tests.fakes.due import FakeDueSet
@@ -144,16 +144,11 @@ class RecordingSupersede(FakeSupersedeIndex):
 
 
 class RecordingDueSet(FakeDueSet):
-    """Records when each delivery is attempted again at the earliest (ms). One that is held may go before its time.
+    """Records when each delivery is attempted again at the earliest (ms). One that is held may go before its time."""
 
-    `added_at`: the changes that it was decided after, and stored after.
-    """
-
-    def __init__(self, changes: ChangeCounter) -> None:
+    def __init__(self) -> None:
         super().__init__()
         self.next_attempt_ms: dict[str, int] = {}
-        self.added_at: dict[str, tuple[int, int]] = {}
-        self._changes = changes
 
     async def add(
         self,
@@ -166,4 +161,3 @@ class RecordingDueSet(FakeDueSet):
         for delivery, at_ms in zip(deliveries, due_ms, strict=True):
             held = self._waiting[delivery.id].state is State.held
             self.next_attempt_ms[delivery.id] = 0 if held else at_ms
-            self.added_at[delivery.id] = LOOKUP.get().change, self._changes.moment().change

@@ -10,11 +10,11 @@ from typing import Any
 
 from aiokafka import TopicPartition
 
+from service.model.blocks.suppression import suppression
 from service.model.ids import address_key, delivery_id, event_key
 from service.model.reasons import Reason
 from service.model.recipient import Choice, Recipient, preference_key
 from service.model.record import Message
-from service.model.suppression import suppression
 from service.pipeline.email.lease import ALIVE_S
 from service.ports import Unavailable
 from tests.simulation.kafka import FakeKafka
@@ -81,7 +81,7 @@ class Simulation:
         self.loop = VirtualLoop(self.clock)
         changes = ChangeCounter(self.clock)
         self.ledger, self.tables = RecordingLedger(changes), RecordingTables(changes)
-        supersedes, self.due = RecordingSupersede(changes), RecordingDueSet(changes)
+        supersedes, self.due = RecordingSupersede(changes), RecordingDueSet()
         ports = {
             "ledger": self.ledger,
             "tables": self.tables,

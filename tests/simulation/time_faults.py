@@ -16,7 +16,7 @@ from service.pipeline.email.digest_batch import DigestBatch
 from service.pipeline.email.recheck import RecheckedDelivery
 from service.pipeline.holds import HeldDelivery, Holds, add_to_due_set
 from service.pipeline.resolve.precedence import Decision, hold_scheduled
-from service.ports import DigestContent, DueSet
+from service.ports import DueSet
 from tests.fakes.digest_windows import FakeDigestWindows
 from tests.fakes.due import FakeDueSet
 from tests.fakes.mail_limits import FakeMailLimits
@@ -88,8 +88,8 @@ def unclaimed_items() -> AbstractContextManager[Any]:
 def open_windows() -> AbstractContextManager[Any]:
     """Leave windows open while their digests are sent: what comes then is removed with them."""
 
-    async def seal(self: FakeDigestWindows, digests: Sequence[Delivery]) -> Sequence[DigestContent | None]:
-        return await self.content([(digest.recipient, digest.id) for digest in digests])
+    async def seal(self: FakeDigestWindows, digests: Sequence[Delivery]) -> Sequence[int]:
+        return await self.sizes([(digest.recipient, digest.id) for digest in digests])
 
     return patch.object(FakeDigestWindows, "seal", seal)
 

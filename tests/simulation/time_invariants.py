@@ -72,13 +72,7 @@ def held_entries(simulation: TimedSimulation) -> list[Entry]:
 
 
 def may_be_held(simulation: TimedSimulation, entry: Entry, at_ms: int) -> bool:
-    """Return whether any rule holds a delivery at a time (ms), by a second implementation.
-
-    A row that changes after a batch has looked it up, and before what it holds is stored, changes nothing of it.
-    """
-    decided, stored = simulation.due.added_at.get(entry.delivery, (0, 0))
-    if simulation.rows.is_changed_between(entry.recipient, decided, stored):
-        return True
+    """Return whether any rule holds a delivery at a time (ms), by a second implementation."""
     if entry.newest_step.reason is Reason.limit:
         return _waits_for_room(simulation, entry, at_ms)
     if entry.event not in simulation.published:

@@ -11,7 +11,6 @@ from typing import Any, ClassVar
 from service.model.catalogue import Catalogue, NotificationType
 from service.model.holds.calendar import Frequency, QuietWindow, Weekday
 from service.model.ids import delivery_id, event_key, reminder_id
-from service.model.ledger import State
 from service.model.recipient import Choice, Recipient, preference_key
 from service.ports import MailAllowance
 from tests.simulation.process import Process, RunningClock
@@ -112,10 +111,6 @@ class RowHistory:
         numbers, rows = self._rows[recipient]
         return rows[max(0, bisect_right(numbers, change) - 1)]
 
-    def is_changed_between(self, recipient: str, after: int, until: int) -> bool:
-        """Return whether a row began to hold after a change, and not after another one."""
-        return any(after < number <= until for number in self._rows[recipient][0])
-
     def current(self, recipient: str) -> Recipient:
         """Return the row that holds now."""
         return self._rows[recipient][1][-1]
@@ -155,12 +150,12 @@ class TimedSimulation(Simulation):
     def deliver_ms(self, event: str, received_ms: int) -> int:
         """Return before when an event that was received at a time (ms) is not delivered; 0 for no such time.
 
-        Where the event's own time is past, the schedule of its type counts.
+        Where the event says when, the schedule of its type does not count, whether or not that time is past.
         """
         spec = self.published[event]
-        own_ms = self.start_ms + spec.deliver_s * 1000 if isinstance(spec, TimedSpec) else 0
-        if own_ms > received_ms:
-            return own_ms
+        if isinstance(spec, TimedSpec) and spec.deliver_s:
+            own_ms = self.start_ms + spec.deliver_s * 1000
+            return own_ms if own_ms > received_ms else 0
         return received_ms + DELAY_S * 1000 if spec.type == "later" else 0
 
     def expected(self, spec: EventSpec) -> dict[str, str]:
@@ -173,11 +168,9 @@ class TimedSimulation(Simulation):
         }
         if spec.type == "nag" and not spec.ttl_s:
             for recipient in spec.recipients:
-                first = self.loop.done(self.ledger.entry(key, delivery_id(key, recipient, "email")))
-                if first is not None and first.steps[-1].state is State.queued:
-                    for number in range(1, REMINDERS + 1):
-                        name = f"reminder {number} of {spec.id} for {recipient}"
-                        named[reminder_id(key, recipient, number)] = name
+                for number in range(1, REMINDERS + 1):
+                    name = f"reminder {number} of {spec.id} for {recipient}"
+                    named[reminder_id(key, recipient, number)] = name
         return named
 
     # steps of recipients

@@ -24,7 +24,7 @@ from service.adapters.redis.tables.contacts import RedisContacts
 from service.adapters.redis.tables.credentials import RedisAccounts
 from service.adapters.redis.tables.tables import RedisTables
 from service.adapters.redis.tables.writes import RedisTableWrites
-from service.model.suppression import Suppression
+from service.model.blocks.suppression import Suppression
 from service.ports import (
     Accounts,
     Contacts,

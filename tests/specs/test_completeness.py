@@ -11,6 +11,7 @@ from service import settings
 from service.adapters.redis.client import Store
 from service.adapters.redis.operate.inventory import holds_rows, inventory
 from service.adapters.redis.tables.tables import RedisTables
+from service.model.blocks.suppression import SoftBounceScore
 from service.model.catalogue import AudienceRule, Lane
 from service.model.channels import Channel
 from service.model.delivery import Delivery
@@ -20,7 +21,6 @@ from service.model.ids import delivery_id, event_key
 from service.model.ledger import NewEntry, State, Transition
 from service.model.reasons import Reason
 from service.model.recipient import Recipient
-from service.model.suppression import SoftBounceScore
 from service.ports import (
     ABSENT,
     EventHead,

@@ -43,6 +43,9 @@ def transition(opened: NewEntry, to: State, at_ms: int = 20, owner: str = "", **
 async def entry(backend: Backend, opened: NewEntry) -> Entry:
     stored = await backend.ledger.entry(opened.event, opened.delivery)
     assert stored is not None
+    unknown = delivery_id(opened.event, "nobody", "email")
+    steps = await backend.ledger.newest_steps([(opened.event, opened.delivery), (opened.event, unknown)])
+    assert list(steps) == [stored.newest_step, None]
     return stored
 
 

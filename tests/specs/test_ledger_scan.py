@@ -114,7 +114,7 @@ async def test_what_is_held_is_in_the_due_set_or_in_its_digest(store: Store) -> 
     """An item waits in the window of its digest while that has not ended; for an operator nothing waits anywhere."""
     backend = redis_backend(store)
     item, lost, alone, stopped = (delivery(f"{n:024x}", "r") for n in range(4))
-    digest = digest_of(item, "g", 5, 10**13)
+    digest = digest_of(item, "g", 5)
     await backend.windows.add([DigestItem(item, "g|", digest, 10**13)])
     await backend.due.add([digest], [10**13], [State.held], [Reason.digest])
     held = [

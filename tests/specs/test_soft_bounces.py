@@ -2,7 +2,7 @@
 
 import pytest
 
-from service.model.suppression import SoftBounceScore
+from service.model.blocks.suppression import SoftBounceScore
 from tests.specs.backend import Backend
 
 WEEK_MS = 7 * 86_400_000

@@ -2,10 +2,10 @@
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 
+from service.model.blocks.suppression import Suppression
 from service.model.delivery import Delivery
 from service.model.event import DEFAULT_BOUND
 from service.model.outcome import Outcome
-from service.model.suppression import Suppression
 from service.model.topics import TopicNames
 from service.pipeline.operate.audit_log import AuditLog
 from service.pipeline.operate.data_requests import DataRequests

@@ -28,23 +28,28 @@ def digest_page(
 ) -> DigestPage:
     """Return the template and the values of a digest of `items`, oldest first.
 
-    Only the newest item of each line that is shown is rendered. Where one of these fails, all items are, and
-    DigestItemsFailed names those that fail.
+    Lines with the same text and URL are one. Only the newest item of each line that is shown is rendered. Where one of
+    these fails, all items are, and DigestItemsFailed names those that fail.
     """
     types = catalogue.digest_groups().get(group)
     rule = (types[0].digest if types else None) or DigestRule()
-    lines = list(_lines(items, catalogue))
     sections: dict[str, dict[str, Any]] = {}
+    lines: dict[tuple[str, str, str | None], dict[str, Any]] = {}
     shown = 0
     try:
-        for line in lines[: rule.most]:
+        for line in _lines(items, catalogue):
+            if len(lines) == rule.most:
+                break
             type_name = line[0].type
             section = sections.get(type_name)
             if section is None:
                 title = catalogue[type_name].title_in(locale)
                 section = sections[type_name] = {"title": title, "count": 0, "lines": []}
             text, url = show(line[0])
-            section["lines"].append({"text": text, "url": url, "count": len(line)})
+            if (own := lines.get((type_name, text, url))) is None:
+                own = lines[type_name, text, url] = {"text": text, "url": url, "count": 0}
+                section["lines"].append(own)
+            own["count"] += len(line)
             shown += len(line)
     except (RenderFailed, KeyError):
         raise DigestItemsFailed(_failures(items, show)) from None

@@ -44,7 +44,7 @@ def sample_delivery(
 def sample_items(types: Sequence[NotificationType], locale: str, count: int) -> Sequence[Delivery]:
     """Return `count` deliveries of the sample events of `types` in turn, one a minute, oldest first.
 
-    The fields of a type's digest key differ in every second one.
+    The fields of a type's digest key differ in every second one; without a key its first text of the data.
     """
     samples = [(declared, sample_delivery(declared, locale)) for declared in types]
     items = []
@@ -65,9 +65,11 @@ def sample_items(types: Sequence[NotificationType], locale: str, count: int) -> 
 
 
 def _other_key(declared: NotificationType, data: Mapping[str, Any], number: int) -> Mapping[str, Any]:
-    """Return data with another digest key, where it is made of texts and whole numbers; at 0 the same."""
+    """Return data with other texts and whole numbers in these fields; at 0 the same."""
     values = dict(data)
-    for _, field, _, _ in Formatter().parse(declared.digest.key if declared.digest else ""):
+    key = Formatter().parse(declared.digest.key if declared.digest else "")
+    texts = [name for name, field in declared.meta.items() if field.type == "string" and name in data]
+    for field in [name for _, name, _, _ in key] or texts[:1]:
         if number and field and declared.meta[field].type in ("string", "integer"):
             value = values.get(field, 0)
             values[field] = value + number if isinstance(value, int) else f"{value}{number}"

@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 import structlog
 
+from service.model.blocks.suppression import Suppression, suppression
 from service.model.classifier import Diagnosis
 from service.model.ids import address_key, pseudonym_key
 from service.model.ledger import Entry, State, Transition
@@ -22,7 +23,6 @@ from service.model.mask import mask_text
 from service.model.outcome import Outcome
 from service.model.reasons import Reason
 from service.model.record import Message
-from service.model.suppression import Suppression, suppression
 from service.model.topics import TopicNames
 from service.model.verp import Origin, Verp
 from service.observability.metrics import BOUNCES, LOST_DELIVERIES

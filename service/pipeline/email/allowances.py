@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
-from service.model.catalogue import Catalogue, MailLimitRule
+from service.model.catalogue import Catalogue, NotificationType
 from service.model.delivery import Delivery
 from service.model.ledger import State
 from service.model.outcome import Outcome
@@ -20,12 +20,15 @@ class Allowances:
         self._catalogue = catalogue
         self._limits = limits
         self._overall = overall
-        self._is_limited = any(overall) or any(declared.limit for declared in catalogue)
+        self._of_type = {declared.name: _allowance_of(declared, overall) for declared in catalogue}
+        self._is_limited = any(map(any, (overall, *self._of_type.values())))
 
     async def apply(self, checked: Sequence[RecheckedDelivery], now_ms: int) -> list[RecheckedDelivery]:
         """Return the deliveries, those over a limit held until there is room. Raise Unavailable."""
         sending, mails = self._limited(checked)
-        decided = self._decided(checked, sending, await self._limits.take(mails, now_ms) if mails else ())
+        if not mails:
+            return list(checked)
+        decided = self._decided(checked, sending, await self._limits.take(mails, now_ms))
         # An item of a digest waits in its window, and not for room: the digest does.
         if left := [
             (one.delivery.recipient, one.delivery.id)
@@ -46,7 +49,7 @@ class Allowances:
         for one in outcomes:
             declared = self._catalogue.of_delivery(one.type)
             if one.state is State.sent and declared is not None and self._is_limited:
-                allowance = self._allowance(declared.limit)
+                allowance = self._allowance(one.type)
                 mails.append(LimitedMail(one.recipient, one.delivery, one.type, declared.lane, allowance))
                 sent_ms.append(one.at_ms)
         if mails:
@@ -71,18 +74,16 @@ class Allowances:
             delivery = one.delivery
             if one.decision.state is not State.queued:
                 continue
-            declared = self._catalogue[delivery.type]
-            allowance = self._allowance(declared.limit)
+            allowance = self._allowance(delivery.type)
             if any(allowance):
-                exempt = declared.mandatory or bool(delivery.retimed_ms)
+                exempt = self._catalogue[delivery.type].mandatory or bool(delivery.retimed_ms)
                 names = (delivery.recipient, delivery.id, delivery.type, delivery.lane)
                 places.append(i)
                 mails.append(LimitedMail(*names, allowance, exempt=exempt))
         return places, mails
 
-    def _allowance(self, limit: MailLimitRule | None) -> MailAllowance:
-        hour, day = (limit.hour, limit.day) if limit else (None, None)
-        return self._overall._replace(type_hour=hour or 0, type_day=day or 0)
+    def _allowance(self, type_name: str) -> MailAllowance:
+        return self._of_type.get(type_name, self._overall)  # a digest has only those of all types
 
     def _decided(
         self, checked: Sequence[RecheckedDelivery], places: Sequence[int], room_ms: Sequence[int]
@@ -94,3 +95,9 @@ class Allowances:
                 decision = over_limit(delivery, self._catalogue[delivery.type], recipient, at_ms)
                 decided[i] = checked[i]._replace(decision=decision)
         return decided
+
+
+def _allowance_of(declared: NotificationType, overall: MailAllowance) -> MailAllowance:
+    """Return the limits of a type: those of all types, and its own."""
+    limit = declared.limit
+    return overall._replace(type_hour=limit.hour or 0, type_day=limit.day or 0) if limit else overall

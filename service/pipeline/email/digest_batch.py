@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from service.model.catalogue import Catalogue
 from service.model.delivery import Delivery
-from service.model.ledger import Entry, HistoryStep, State, Transition, is_open
+from service.model.ledger import HistoryStep, State, Transition, is_open
 from service.model.reasons import Reason
 from service.model.record import Message
 from service.model.topics import TopicNames
@@ -86,8 +86,7 @@ class DigestBatch:
         """Read the items of digests, and decide whether each is held or sent. Raise Unavailable."""
         if not digests:
             return []
-        contents = await self._windows.content([(d.recipient, d.id) for d in digests])
-        await self._read(digests, contents)
+        await self._read(digests)
         return [self._decided(self._digests[digest.id], now_ms) for digest in digests]
 
     async def seal(self, checked: Sequence[RecheckedDelivery], now_ms: int) -> list[RecheckedDelivery]:
@@ -95,18 +94,20 @@ class DigestBatch:
 
         Those that end unsent, too: an item that came after they were read would end with its window.
         """
+        if not self._digests:
+            return list(checked)
         going = [c for c in checked if c.delivery.id in self and c.decision.state is not State.held]
         if not going:
             return list(checked)
-        contents = await self._windows.seal([c.delivery for c in going])
+        sizes = await self._windows.seal([c.delivery for c in going])
         changed = {
-            c.delivery.id: (c.delivery, content)
-            for c, content in zip(going, contents, strict=True)
-            if _ids(content) != self._digests[c.delivery.id].content_ids
+            c.delivery.id: c.delivery
+            for c, size in zip(going, sizes, strict=True)
+            if size != len(self._digests[c.delivery.id].content_ids)
         }
         if not changed:
             return list(checked)
-        await self._read([digest for digest, _ in changed.values()], [one for _, one in changed.values()])
+        await self._read(list(changed.values()))
         return [
             self._decided(self._digests[c.delivery.id], now_ms) if c.delivery.id in changed else c
             for c in checked
@@ -135,6 +136,8 @@ class DigestBatch:
 
     async def claim(self, ids: Iterable[str]) -> set[str]:
         """Move the items of digests to `digested`. Return the digests that have lost one. Raise Unavailable."""
+        if not self._digests:
+            return set()
         now_ms = self._clock.now_ms()
         moves = [
             (digest, _move(checked.delivery, digest, now_ms))
@@ -154,6 +157,8 @@ class DigestBatch:
 
     def count_sent(self, ids: Iterable[str]) -> None:
         """Count the items of digests that a relay has accepted."""
+        if not self._digests:
+            return
         for digest in ids:
             if digest in self:
                 observe_digest(len(self._digests[digest].items))
@@ -166,7 +171,7 @@ class DigestBatch:
         `ends`: the transitions that ended digests before they were sent; they end their items, too.
         """
         ends = ends or {}
-        digests = [digest for digest in ids if digest in self]
+        digests = [digest for digest in ids if digest in self] if self._digests else []
         if not digests:
             return FinishedDigests(())
         now_ms = self._clock.now_ms()
@@ -204,33 +209,34 @@ class DigestBatch:
             for checked in self._digests[digest].items
             if digest in sent or checked.delivery.id in self._digests[digest].claimed
         ]
-        entries = await self._ledger.entries_of([(item.event, item.id) for _, item in items]) if items else ()
+        steps = await self._ledger.newest_steps([(item.event, item.id) for _, item in items]) if items else ()
         lost = [
             (own, _move(item, own.delivery.id, own.claimed.get(item.id, now_ms)))
-            for (own, item), entry in zip(items, entries, strict=True)
-            if entry is not None and _has_lost_its_digest(own.delivery.id, entry.newest_step)
+            for (own, item), step in zip(items, steps, strict=True)
+            if step is not None and _has_lost_its_digest(own.delivery.id, step)
         ]
         results = await self._ledger.transition([move for _, move in lost]) if lost else ()
         for (own, move), result in zip(lost, results, strict=True):
             if result.applied:
                 own.claimed[move.delivery] = move.at_ms
 
-    async def _read(self, digests: Sequence[Delivery], contents: Sequence[DigestContent | None]) -> None:
-        """Recheck the items of digests, and leave out those that the ledger has elsewhere."""
+    async def _read(self, digests: Sequence[Delivery]) -> None:
+        """Read and recheck the items of digests, and leave out those that the ledger has elsewhere."""
+        contents = await self._windows.content([(d.recipient, d.id) for d in digests])
         items = [item for content in contents if content for item in content.items]
         events = frozenset(item.event for item in items)
         checked = await self._recheck(items, events) if items else ()
-        entries = await self._ledger.entries_of([(item.event, item.id) for item in items]) if items else ()
-        known = iter(zip(checked, entries, strict=True))
+        steps = await self._ledger.newest_steps([(item.event, item.id) for item in items]) if items else ()
+        known = iter(zip(checked, steps, strict=True))
         for digest, content in zip(digests, contents, strict=True):
             own = self._digests[digest.id] = _Digest(digest, _ids(content))
             own.opened_ms = content.opened_ms if content else digest.received_ms
             for _ in own.content_ids:
                 await self._sort(own, *next(known))
 
-    async def _sort(self, own: _Digest, checked: RecheckedDelivery, entry: Entry | None) -> None:
-        """Put an item into its digest, or leave it out."""
-        item, step = checked.delivery, entry.newest_step if entry else None
+    async def _sort(self, own: _Digest, checked: RecheckedDelivery, step: HistoryStep | None) -> None:
+        """Put an item into its digest, or leave it out. `step`: the newest one in the ledger."""
+        item = checked.delivery
         if step is None or not _is_in(own.delivery.id, step):
             return
         decision = checked.decision

@@ -8,6 +8,7 @@
 from collections.abc import Collection, Iterable, Sequence
 from typing import NamedTuple
 
+from service.model.blocks.unsubscribe import unsubscribe_key_of
 from service.model.catalogue import AudienceRule, Catalogue, NotificationType
 from service.model.channels import Channel
 from service.model.delivery import Delivery
@@ -16,7 +17,6 @@ from service.model.keys import ContactKey, GroupKey
 from service.model.ledger import State
 from service.model.reasons import Reason
 from service.model.recipient import preference_key
-from service.model.unsubscribe import unsubscribe_key_of
 from service.model.validators import MAX_TIME_MS
 from service.pipeline.resolve.audience import Candidate, from_contact, from_recipient, group_members
 from service.pipeline.resolve.precedence import Decision, decide, hold
@@ -81,6 +81,16 @@ async def recheck(
             decided = decided._replace(decision=held) if held else decided
         checked.append(decided)
     return checked
+
+
+async def with_changed_rows(checked: Sequence[RecheckedDelivery], tables: Tables) -> list[RecheckedDelivery]:
+    """Return those whose recipient has changed since they were rechecked. Raise Unavailable.
+
+    What a group lists has no times of its own.
+    """
+    own = [one for one in checked if one.delivery.rule is not AudienceRule.group]
+    rows = await tables.lookup(_lookup_keys([one.delivery for one in own]))
+    return [one for one in own if _current_recipient(one.delivery, rows) != one.recipient]
 
 
 async def _blocks(

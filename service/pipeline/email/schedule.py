@@ -7,11 +7,12 @@
 How late each was is a metric.
 """
 
+from service.model.delivery import Delivery
 from service.model.record import Message
 from service.model.topics import TopicNames
 from service.observability.metrics import RELEASE_LATENESS
 from service.pipeline.messages import dispatch_message
-from service.ports import Clock, DueSet, Publisher
+from service.ports import Clock, Due, DueSet, Publisher
 from service.ports.turns import Turns
 
 
@@ -32,7 +33,7 @@ class Scheduler:
             # second record. In the other order the delivery would be lost.
             turns, messages = Turns(), list[Message]()
             for due in leased:
-                messages.append(dispatch_message(self._topics, due.delivery))
+                messages.append(dispatch_message(self._topics, _released(due)))
                 await turns.worked(len(messages[-1].value or b""))
             await self._publisher.publish(messages)
             now_ms = self._clock.now_ms()
@@ -40,3 +41,8 @@ class Scheduler:
                 RELEASE_LATENESS.observe((due.delivery.lane,), max(now_ms - due.due_ms, 0) / 1000)
             await self._due.remove_dispatched(leased)
         return len(leased)
+
+
+def _released(due: Due) -> Delivery:
+    """Return a delivery as it is dispatched: one that was held, with its time; a further attempt as it was."""
+    return due.delivery if due.delivery.attempt else due.delivery.replace(released_ms=due.due_ms)

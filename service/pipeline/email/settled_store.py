@@ -3,11 +3,11 @@
 import asyncio
 from collections.abc import Sequence
 
+from service.model.blocks.suppression import Suppression, suppression
 from service.model.catalogue import Catalogue
 from service.model.delivery import Delivery
 from service.model.ledger import State, Transition, TransitionResult, sources_of
 from service.model.reasons import HELD_UNTIL_A_TIME, Reason
-from service.model.suppression import Suppression, suppression
 from service.pipeline.email.in_flight import InFlight
 from service.pipeline.email.settle import SettledDelivery
 from service.pipeline.lost_deliveries import LostDeliveries

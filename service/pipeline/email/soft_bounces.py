@@ -5,10 +5,10 @@ from math import log2
 
 import structlog
 
+from service.model.blocks.suppression import suppression
 from service.model.ids import address_key
 from service.model.reasons import Reason
 from service.model.record import Message
-from service.model.suppression import suppression
 from service.model.topics import TopicNames
 from service.pipeline.email.settle import SettledDelivery
 from service.ports import Clock, SoftBounceScores, Tables, TableWrites, Unavailable

@@ -19,16 +19,16 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 
+from service.model.blocks.suppression import Suppression
 from service.model.catalogue import Catalogue
 from service.model.delivery import Delivery
 from service.model.event import InvalidEvent
 from service.model.holds.digest import is_digest
-from service.model.ids import address_key
+from service.model.ids import address_key, is_delivery_id
 from service.model.ledger import UNCLAIMED, WAITING, State, Transition, is_open
 from service.model.mail import SendStatus
 from service.model.reasons import DeadReason, Reason, SendReason
 from service.model.record import Done, Message, Record
-from service.model.suppression import Suppression
 from service.model.topics import TopicNames
 from service.pipeline.delivery_batch import DeliveryBatch
 from service.pipeline.email.allowances import Allowances
@@ -37,7 +37,7 @@ from service.pipeline.email.claim import Claimer, ClaimResults
 from service.pipeline.email.composition import Composer
 from service.pipeline.email.digest_batch import DigestBatch
 from service.pipeline.email.in_flight import InFlight
-from service.pipeline.email.recheck import RecheckedDelivery, recheck
+from service.pipeline.email.recheck import RecheckedDelivery, recheck, with_changed_rows
 from service.pipeline.email.results import DeliveryResult, SendResults
 from service.pipeline.email.settle import SettledDelivery, settle
 from service.pipeline.email.settled_store import SettledStore, suppression_of
@@ -143,6 +143,7 @@ class EmailHandler:
             checked_s = self._ports.clock.boot_s()
             checked = await recheck(pending)
             looked = await self._claimer.look(checked)
+            await self._hasten_changed(checked, looked)
             yield await self._finish_closed(batch, digests, looked)
             claims = BatchClaims(
                 self._claimer, recheck, digests, checked, clock=self._ports.clock, checked_s=checked_s
@@ -156,12 +157,23 @@ class EmailHandler:
                     raise Unavailable(_STOPPING)
                 await asyncio.sleep(_WAIT_FOR_OWNER_S)
 
+    async def _hasten_changed(self, checked: Sequence[RecheckedDelivery], looked: ClaimResults) -> None:
+        """Make those due now whose recipient's row changed before they were held: the change has missed them."""
+        held = {one.delivery.id: one.transition for one in looked.closed if one.next_ms}
+        if not held:
+            return
+        changed = await with_changed_rows([c for c in checked if c.delivery.id in held], self._ports.tables)
+        if changed:
+            ids = [_waiting_id(held[c.delivery.id]) for c in changed]
+            await self._ports.due.hasten(ids, self._ports.clock.now_ms())
+
     async def _recheck(self, digests: DigestBatch, deliveries: Sequence[Delivery]) -> list[RecheckedDelivery]:
         """Recheck before each look, also after a wait, since rows may have changed during it."""
         now_ms = self._ports.clock.now_ms()
-        alone = [delivery for delivery in deliveries if not is_digest(delivery)]
+        together = [delivery for delivery in deliveries if is_digest(delivery)]
+        alone = [delivery for delivery in deliveries if not is_digest(delivery)] if together else deliveries
         checked = await self._recheck_rows(alone, now_ms) if alone else []
-        checked += await digests.look([delivery for delivery in deliveries if is_digest(delivery)], now_ms)
+        checked += await digests.look(together, now_ms)
         # The limit after all other rules, and before windows are sealed: what is held takes no room and no items.
         return await digests.seal(await self._allowances.apply(checked, now_ms), now_ms)
 
@@ -358,3 +370,8 @@ class EmailHandler:
 
     def _outcome_message(self, delivery: Delivery, transition: Transition) -> Message:
         return outcome_message(self._topics, delivery, transition)
+
+
+def _waiting_id(held: Transition) -> str:
+    """Return the delivery in the due set for one that is held: its digest, or itself."""
+    return held.detail if is_delivery_id(held.detail) else held.delivery

@@ -26,6 +26,8 @@ from service.pipeline.resolve.precedence import hold_scheduled
 from service.ports import Clock, DueSet, Inbox, InboxItem, Ledger, Renderer, RenderFailed
 from service.ports.turns import Turns
 
+_STORED = frozenset({State.delivered, State.held})
+
 
 class InboxHandler:
     """The handler of the inbox stage."""
@@ -117,7 +119,7 @@ class InboxHandler:
         """Remove the entries of deliveries that are not `delivered`, also where a rebuild has added them."""
         ids_by_recipient: dict[str, list[str]] = {}
         for transition, result in zip(transitions, results, strict=True):
-            if result.state not in {State.delivered, State.held}:
+            if result.state not in _STORED:
                 recipient = batch.deliveries[transition.delivery].recipient
                 ids_by_recipient.setdefault(recipient, []).append(transition.delivery)
         for recipient, ids in ids_by_recipient.items():

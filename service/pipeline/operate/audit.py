@@ -21,7 +21,7 @@ from service.model.ledger import (
     sources_of,
 )
 from service.model.reasons import HELD_UNTIL_A_TIME, Reason
-from service.pipeline.operate.due_list import digest_of_item
+from service.pipeline.operate.digest_links import digest_id_of
 from service.ports import Clock, DeliveryLog, DigestWindows, DueSet, Ledger, LedgerScan
 
 _COMPLETE_STEPS = 10  # of longer histories the middle may have been cut out
@@ -159,13 +159,13 @@ class Auditor:
         ]
         times = await self._due.times([entry.delivery for entry in waiting])
         absent = [entry for entry, at_ms in zip(waiting, times, strict=True) if at_ms is None]
-        items = [entry for entry in absent if digest_of_item(entry)]
+        items = [entry for entry in absent if digest_id_of(entry)]
         together = await self._in_digests(items)
         return [entry for entry in absent if entry.delivery not in together]
 
     async def _in_digests(self, items: Sequence[Entry]) -> set[str]:
         """Return the items that are in the window of their digest, while the digest has not ended."""
-        digests = [digest_of_item(item) for item in items]
+        digests = [digest_id_of(item) for item in items]
         windows = await self._windows.digests_of([(item.recipient, item.delivery) for item in items])
         entries = await self._ledger.entries_of([(event_of_delivery(one), one) for one in digests])
         return {
@@ -188,7 +188,7 @@ class Auditor:
                 again = delivery.replace(attempt=entry.newest_step.attempt)
                 now_ms, reason = self._clock.now_ms(), entry.newest_step.reason
                 await self._due.add([again], [now_ms], [entry.state], [reason])
-            where = "the digest that it is put into" if digest_of_item(entry) else "the due set"
+            where = "the digest that it is put into" if digest_id_of(entry) else "the due set"
             detail = f"{entry.state} since {entry.newest_step.at_ms}, and not in {where}"
             if log and delivery is None:
                 detail += "; the delivery is no longer in Kafka"

@@ -3,12 +3,12 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
+from service.model.blocks.unsubscribe import unsubscribe_key
 from service.model.catalogue import DIGEST, AudienceRule, Catalogue
 from service.model.channels import CHANNELS, Channel
 from service.model.ids import address_pseudonym
 from service.model.keys import ContactKey, GroupKey
 from service.model.ledger import Entry
-from service.model.unsubscribe import unsubscribe_key
 from service.ports import LookupKeys, MailBlock, Rows, Tables
 
 _NO_BLOCK = MailBlock()

@@ -16,6 +16,7 @@ from service.model.ids import event_of_delivery, is_delivery_id, is_event_key
 from service.model.ledger import Entry, State, is_open
 from service.model.operation import pseudonym
 from service.model.reasons import Reason
+from service.pipeline.operate.digest_links import digest_id_of
 from service.ports import DigestWindows, DueSet, Ledger, LedgerIndex
 
 _CHUNK = 200
@@ -223,7 +224,7 @@ class DueList:
         for entry, at_ms, delivery in zip(entries, times, waiting, strict=True):
             if delivery is not None and at_ms is not None:
                 rows.append(_row(delivery, entry, at_ms))
-            elif digest := digest_of_item(entry):
+            elif digest := digest_id_of(entry):
                 items.setdefault((entry.recipient, digest), {})[entry.delivery] = entry
         due_ms = await self._due.times([digest for _, digest in items])
         for (window, members), at_ms in zip(items.items(), due_ms, strict=True):
@@ -242,12 +243,6 @@ class DueList:
         sizes = await self._windows.sizes([(one.recipient, one.id) for one in digests]) if digests else []
         items = {one.id: size for one, size in zip(digests, sizes, strict=True)}
         return [row._replace(items=items.get(row.delivery.id, 0)) for row in rows]
-
-
-def digest_of_item(entry: Entry) -> str:
-    """Return the digest that a held delivery is put into; empty for one that goes alone."""
-    step = entry.newest_step
-    return step.detail if step.state is State.held and is_delivery_id(step.detail) else ""
 
 
 def _is_indexed(chosen: DueFilter) -> bool:

@@ -9,12 +9,12 @@ from typing import Any
 import orjson
 
 from service.model.address import mailbox
+from service.model.blocks.unsubscribe import unsubscribe_key
 from service.model.ledger import State, Transition, sources_of
 from service.model.outcome import Outcome
 from service.model.reasons import Reason
 from service.model.recipient import Group
 from service.model.topics import TopicNames
-from service.model.unsubscribe import unsubscribe_key
 from service.pipeline.messages import message_of
 from service.pipeline.operate.data_subject import DataSubject, DeliveryRef
 from service.pipeline.tables.writer import TableWriter

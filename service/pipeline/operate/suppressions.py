@@ -3,12 +3,12 @@
 from collections.abc import AsyncIterator, Callable, Sequence
 from typing import NamedTuple
 
+from service.model.blocks.suppression import Suppression
 from service.model.ids import address_key
 from service.model.mask import mask_text
 from service.model.operation import pseudonym
 from service.model.reasons import Reason
 from service.model.record import Message
-from service.model.suppression import Suppression
 from service.model.topics import TopicNames
 from service.pipeline.tables.writer import TableWriter
 from service.ports import Clock, Publisher, SoftBounceScores, Tables

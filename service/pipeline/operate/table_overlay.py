@@ -4,10 +4,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
+from service.model.blocks.suppression import Suppression
+from service.model.blocks.unsubscribe import Unsubscribe
 from service.model.keys import GroupKey
 from service.model.recipient import Choice, Contact, Group, Recipient, preference_key
-from service.model.suppression import Suppression
-from service.model.unsubscribe import Unsubscribe
 from service.ports import AccountPage, LookupKeys, MailBlock, RolePage, Rows, Tables
 
 _Row = TypeVar("_Row", Recipient, Contact)

@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from service.model.blocks.suppression import SoftBounceScore
 from service.model.catalogue import DIGEST, Catalogue, Lane
 from service.model.channels import CHANNELS, Channel
 from service.model.delivery import Delivery
@@ -18,7 +19,6 @@ from service.model.ledger import Entry, HistoryStep, State, is_open
 from service.model.outcome import Outcome, ReadMark
 from service.model.reasons import Reason
 from service.model.record import Record
-from service.model.suppression import SoftBounceScore
 from service.model.topics import TABLES, TopicNames
 from service.model.withdrawal import WithdrawalRecord
 from service.pipeline.email.allowances import Allowances

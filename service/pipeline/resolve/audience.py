@@ -11,7 +11,7 @@ from service.model.holds.calendar import QuietHours
 from service.model.ids import address_pseudonym
 from service.model.keys import GroupKey
 from service.model.recipient import Choice, Contact, Recipient
-from service.ports import AccountPage, LookupKeys, Rows, Tables
+from service.ports import LookupKeys, Rows, Tables
 
 # an attribute of an enum's class costs a call each time in Python 3.11
 _USERS, _GROUP, _ACCOUNT = AudienceRule.users, AudienceRule.group, AudienceRule.account
@@ -20,7 +20,8 @@ _USERS, _GROUP, _ACCOUNT = AudienceRule.users, AudienceRule.group, AudienceRule.
 class Candidate(NamedTuple):
     """A recipient that a rule found. `known` is false for an id that is not in the recipients table.
 
-    `quiet_hours`: those of the row, for a contact else those of the account; None for those of the type.
+    `quiet_hours`: those of the row, for a contact that is rechecked else those of the account; None for those of the
+    type.
     """
 
     recipient: str
@@ -78,7 +79,7 @@ def candidates(event: Event, notification_type: NotificationType, rows: Rows) ->
             )
         elif rule.kind is _ACCOUNT and event.account:
             if page := rows.account_pages.get(event.account):
-                yield from contacts_of(page)
+                yield from map(from_contact, page.contacts)
         elif rule.role:
             holders = rows.roles.get(rule.role)
             yield from role_members(rule.role, holders.members if holders else ())
@@ -124,7 +125,7 @@ async def _further_of(
         while cursor is not None:
             contacts = await tables.account(account, cursor, FIRST)
             cursor = contacts.cursor
-            yield cursor, list(contacts_of(contacts))
+            yield cursor, list(map(from_contact, contacts.contacts))
     elif role in rows.roles:
         cursor = rows.roles[role].cursor
         while cursor is not None:
@@ -157,14 +158,8 @@ def from_recipient(row: Recipient | None, recipient: str, rule: AudienceRule, ma
     )
 
 
-def contacts_of(page: AccountPage) -> Iterator[Candidate]:
-    """Yield the contacts of a page of an account."""
-    for contact in page.contacts:
-        yield from_contact(contact, page.quiet_hours)
-
-
-def from_contact(row: Contact, account_hours: QuietHours | None) -> Candidate:
-    """Return the candidate of a contact of an account, which has these quiet hours (None: none of its own)."""
+def from_contact(row: Contact, account_hours: QuietHours | None = None) -> Candidate:
+    """Return the candidate of a contact; `account_hours`: the quiet hours of its account, which the recheck needs."""
     return Candidate(
         row.uuid,
         _ACCOUNT,

@@ -122,7 +122,7 @@ def parse(
         extensions=_others(fields),
         supersede=_text(extensions, "supersede_key") or None,
         stated_ms=stated_ms,
-        deliver_ms=_deliver_ms(extensions, received_ms),
+        deliver_ms=_deliver_ms(extensions, received_ms) if "deliverat" in extensions else 0,
     )
     _check_audience(event, notification_type)
     return event
@@ -227,14 +227,14 @@ def _expires_ms(extensions: Mapping[str, Any]) -> int | None:
 
 
 def _deliver_ms(extensions: Mapping[str, Any], received_ms: int) -> int:
-    """Return before when the event is not delivered (ms); 0 for one that may be at once."""
+    """Return when the event says that it is delivered (ms), not before its receipt; 0 where it does not say."""
     at_ms = _time(extensions, "deliverat")
-    if at_ms is None or at_ms <= received_ms:
+    if at_ms is None:
         return 0
     if at_ms - received_ms > MAX_DELIVER_AHEAD_S * 1000:
         days = MAX_DELIVER_AHEAD_S // 86_400
         raise InvalidEvent(DeadReason.invalid_attribute, f"deliverat: is more than {days} days ahead")
-    return at_ms
+    return max(at_ms, received_ms)
 
 
 def _traceparent(fields: Mapping[str, Any]) -> str | None:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from enum import StrEnum
 from typing import NamedTuple
 
+from service.model.blocks.suppression import Suppression
 from service.model.catalogue import Lane, NotificationType
 from service.model.channels import CHANNELS, Channel
 from service.model.delivery import Delivery
@@ -16,7 +17,6 @@ from service.model.holds.calendar import Frequency, next_digest_ms, quiet_until_
 from service.model.ledger import State
 from service.model.reasons import Reason
 from service.model.recipient import Choice, preference_key
-from service.model.suppression import Suppression
 from service.pipeline.resolve.audience import Candidate
 
 
@@ -87,8 +87,10 @@ def hold(
 
     An operator's time takes the place of all rules. A mail that has been attempted, and a reminder, are sent alone.
     """
-    if (early := hold_scheduled(delivery, now_ms)) is not None or delivery.retimed_ms:
-        return early
+    if delivery.retimed_ms or delivery.deliver_ms > now_ms:
+        return hold_scheduled(delivery, now_ms)
+    if notification_type.is_sent_at_once and not recipient.preferences and not recipient.quiet_hours:
+        return None
     if (wait_s := notification_type.mail_if_unread_s) and not delivery.reminder:
         unread_ms = (delivery.deliver_ms or delivery.received_ms) + wait_s * 1000
         if unread_ms > now_ms:
@@ -113,10 +115,12 @@ def _quiet_or_together(
     if rule is None or delivery.attempt or delivery.reminder:
         return _held(Reason.quiet_hours, quiet_ms, _quiet(recipient)) if quiet_ms else None
     frequency = frequency_of(notification_type, recipient)
-    window = f"{notification_type.digest_group}|{frequency}"
     due_ms = digest_ms(notification_type, frequency, recipient.timezone, now_ms)
+    if due_ms == now_ms and not quiet_ms:
+        return None
+    window = f"{notification_type.digest_group}|{frequency}"
     if due_ms == now_ms:
-        return _held(Reason.quiet_hours, quiet_ms, "", window) if quiet_ms else None
+        return _held(Reason.quiet_hours, quiet_ms, "", window)
     # A digest whose time is in quiet hours waits for their end.
     due_ms = quiet_ms_of(delivery, notification_type, recipient, due_ms) or due_ms
     return _held(Reason.quiet_hours if quiet_ms else Reason.digest, max(due_ms, quiet_ms), "", window)
@@ -159,6 +163,8 @@ def frequency_of(notification_type: NotificationType, recipient: Candidate) -> F
     rule = notification_type.digest
     if rule is None:
         return Frequency.instant
+    if not recipient.preferences:
+        return rule.frequency
     choice = recipient.preferences.get(preference_key(notification_type.name, Channel.email))
     return (choice.frequency if choice else None) or rule.frequency
 

@@ -10,6 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, TypedDict
 
+from service.model.blocks.suppression import Suppression
+from service.model.blocks.unsubscribe import unsubscribe_key
 from service.model.catalogue import AudienceRule, Catalogue, NotificationType
 from service.model.channels import CHANNELS, Channel
 from service.model.delivery import Delivery
@@ -17,8 +19,6 @@ from service.model.holds.calendar import Frequency, QuietHours
 from service.model.ids import address_pseudonym
 from service.model.keys import ContactKey, GroupKey
 from service.model.recipient import Choice, Contact, Recipient, preference_key
-from service.model.suppression import Suppression
-from service.model.unsubscribe import unsubscribe_key
 from service.model.validators import FieldProblem
 from service.pipeline.tables.writer import TableWriter
 from service.ports import Clock, MailBlock

@@ -15,14 +15,14 @@ import orjson
 from pydantic import BaseModel
 
 from service.model.access import Account, ApiKey
+from service.model.blocks.suppression import Suppression
+from service.model.blocks.unsubscribe import Unsubscribe
 from service.model.event import InvalidEvent
 from service.model.keys import ContactKey, GroupKey
 from service.model.mask import mask_text
 from service.model.reasons import DeadReason, Reason
 from service.model.recipient import Contact, Group, Recipient
 from service.model.record import Record
-from service.model.suppression import Suppression
-from service.model.unsubscribe import Unsubscribe
 from service.model.validators import MAX_TIME_MS, is_time_ms
 from service.pipeline.resolve.event_time import EARLIEST_MS
 from service.pipeline.resolve.strict_json import BYTE_ORDER_MARK, loads

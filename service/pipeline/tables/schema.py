@@ -12,13 +12,13 @@ from pydantic import AfterValidator, FailFast, Field, StringConstraints, Validat
 
 from service.model.access import Account, ApiKey
 from service.model.address import check_address
+from service.model.blocks.suppression import Suppression
+from service.model.blocks.unsubscribe import Unsubscribe
 from service.model.channels import CHANNELS, Channel
 from service.model.holds.calendar import Frequency
 from service.model.ids import address_key
 from service.model.keys import ContactKey, GroupKey
 from service.model.recipient import Choice, Contact, Group, Recipient
-from service.model.suppression import Suppression
-from service.model.unsubscribe import Unsubscribe
 from service.model.validators import (
     MAX_TIME_MS,
     MAX_VERSION,

@@ -14,11 +14,11 @@ from typing import NamedTuple
 from itsdangerous import BadSignature, Signer
 from itsdangerous.signer import SigningAlgorithm
 
+from service.model.blocks.unsubscribe import unsubscribe_account, unsubscribe_key, unsubscribe_key_of
 from service.model.catalogue import Catalogue
 from service.model.delivery import Delivery
 from service.model.holds.digest import is_digest
 from service.model.ids import address_key
-from service.model.unsubscribe import unsubscribe_account, unsubscribe_key, unsubscribe_key_of
 from service.pipeline.tables.token_cipher import TokenCipher
 
 _DAY_MS = 86_400_000

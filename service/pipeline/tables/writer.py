@@ -18,14 +18,14 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from service.model.access import Account, ApiKey
+from service.model.blocks.suppression import suppression
+from service.model.blocks.unsubscribe import Unsubscribe
 from service.model.ids import address_key
 from service.model.keys import ContactKey, GroupKey
 from service.model.reasons import Reason
 from service.model.recipient import Contact, Group, Recipient, row_bytes
 from service.model.record import Message
-from service.model.suppression import suppression
 from service.model.topics import TopicNames
-from service.model.unsubscribe import Unsubscribe
 from service.pipeline.tables.held_mail import HeldMail
 from service.pipeline.tables.schema import ROW_MODELS, RowRefused, read_row
 from service.ports import (

@@ -69,7 +69,7 @@ async def test_no_key_or_value_is_left(store: Store, raw: "Redis[bytes]") -> Non
 
     windows, limits = RedisDigestWindows(store), RedisMailLimits(store)
     waiting = [delivery_of(n) for n in range(3)]
-    digest = digest_of(waiting[0], "g", 5, 9 * 10**12)
+    digest = digest_of(waiting[0], "g", 5)
     await windows.add([DigestItem(one, "g|", digest, 9 * 10**12) for one in waiting])
     await limits.take(
         [

@@ -46,6 +46,21 @@ def test_costs_are_those_of_the_saved_run() -> None:
         assert _numbers(rows[label]) == pytest.approx(values, abs=1.0), label
 
 
+def test_costs_of_waiting_mail_are_those_of_the_saved_run() -> None:
+    """Alone, and in digests of the two sizes, each rounded to a whole number."""
+    rows, holds = _rows(), _FIGURES.holds
+    costs = [holds.alone, *holds.items.values()]
+    expected = {
+        "bytes in Redis while it waits": [cost.waiting_bytes for cost in costs],
+        "bytes of its ledger row, kept for 9 days": [cost.ledger_bytes for cost in costs],
+        "CPU µs, email workers, without DKIM": [cost.cpu_us["email"] for cost in costs],
+        "CPU µs, schedule": [cost.cpu_us["schedule"] for cost in costs],
+        "CPU µs, Redis": [cost.cpu_us["redis"] for cost in costs],
+    }
+    for label, values in expected.items():
+        assert _numbers(rows[label]) == pytest.approx(values, abs=1.0), label
+
+
 def test_sizes_follow_from_the_formula() -> None:
     """Workers, primaries and machines of the three sizes."""
     rows = _rows()

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from bench.capacity.figures import PROCESSES, TOPICS, Cost, Figures, batch_us_of, busy_us, cost_of, mixed
+from bench.capacity.holds import HoldCost, HoldFigures
 from bench.capacity.measure import Round
 from bench.capacity.model import (
     LEAST_BROKERS,
@@ -12,6 +13,7 @@ from bench.capacity.model import (
     PARTITIONS_A_WORKER,
     Demand,
     Machine,
+    Waiting,
     entry_bytes,
     plan,
     primaries_by_cpu,
@@ -31,6 +33,13 @@ def _cost(us: float, redis_bytes: float = 100.0) -> Cost:
     )
 
 
+_HOLDS = HoldFigures(
+    HoldCost(1000.0, 50.0, {**dict.fromkeys(PROCESSES, 0.0), "email": 200.0, "schedule": 20.0}),
+    {
+        10: HoldCost(600.0, 80.0, {**dict.fromkeys(PROCESSES, 0.0), "email": 40.0}),
+        100: HoldCost(500.0, 70.0, {**dict.fromkeys(PROCESSES, 0.0), "email": -60.0}),
+    },
+)
 _FIGURES = Figures(
     mixes={"inbox": _cost(100.0), "email": _cost(300.0), "both": _cost(200.0), "fan_out": _cost(200.0)},
     idle_cores=dict.fromkeys(PROCESSES, 0.0),
@@ -45,6 +54,7 @@ _FIGURES = Figures(
     dropped_id_bytes=50.0,
     expiry_us=0.0,
     dkim_us=1000.0,
+    holds=_HOLDS,
 )
 
 
@@ -83,12 +93,13 @@ def test_ten_times_the_deliveries_take_ten_times_of_all_that_grows() -> None:
 
 
 def test_redis_keeps_ledger_index_and_inbox_each_for_its_time() -> None:
-    """A million a day: 8.75 days of rows; 200,000 recipients with 150 places in the index and 225 entries."""
+    """A million a day: 11.25 days of rows; 200,000 recipients with 150 places in the index and 225 entries."""
     gib = plan(_FIGURES, _demand(1e6)).redis_gib
-    assert gib["ledger"] * _GIB == pytest.approx(1e6 * 7 * 1.25 * 100)
+    assert gib["ledger"] * _GIB == pytest.approx(1e6 * 9 * 1.25 * 100)
     assert gib["index"] * _GIB == pytest.approx(200_000 * 150 * entry_bytes(_FIGURES, "index", 150))
     assert gib["inbox"] * _GIB == pytest.approx(200_000 * 225 * entry_bytes(_FIGURES, "inbox", 225))
     assert gib["dropped ids"] == 0
+    assert gib["waiting"] == 0
 
 
 def test_inboxes_whose_entries_expire_take_cpu_of_redis() -> None:
@@ -110,7 +121,7 @@ def test_disk_has_a_day_more_than_the_retention_and_all_replicas() -> None:
     result = plan(_FIGURES, _demand(1e6))
     assert result.disk_tb["dispatch.inbox"] == pytest.approx(1e6 * 1000 * 91 * 3 / 1e12)
     assert result.brokers == LEAST_BROKERS
-    assert plan(_FIGURES, _demand(1e9)).brokers_by_disk == 213  # 594 TB in 2.8 each
+    assert plan(_FIGURES, _demand(1e9)).brokers_by_disk == 216  # 603 TB in 2.8 each
 
 
 def test_relay_connections_follow_little() -> None:
@@ -126,13 +137,45 @@ def test_an_inbox_entry_is_interpolated() -> None:
     assert entry_bytes(_FIGURES, "inbox", 5000) == 250.0
 
 
+def test_held_mail_waits_beside_all_else() -> None:
+    """Half of a million is mail; two fifths of it wait at once for their hour, and a half for two days in digests."""
+    waiting = Waiting(alone=0.4, digested=0.5, digest_days=2.0, digest_items=10.0)
+    plain, held = (replace(_demand(1e6), waiting=one) for one in (Waiting(), waiting))
+    gib = plan(_FIGURES, held).redis_gib
+    assert gib["waiting"] * _GIB == pytest.approx(500_000 * (0.4 * 1000 + 0.5 * 2 * 600))
+    rows = 9 * 1.25 * 1e6
+    assert gib["ledger"] * _GIB == pytest.approx(rows * (100 + 0.5 * (0.4 * 50 + 0.5 * 80)))
+    more_us = 0.5 * (0.4 * 200 + 0.5 * 40)
+    cores = [plan(_FIGURES, demand).cores for demand in (plain, held)]
+    assert cores[1]["email"] - cores[0]["email"] == pytest.approx(plain.peak_rate * more_us / 1e6)
+    disk = [plan(_FIGURES, demand).disk_tb for demand in (plain, held)]
+    assert disk[1]["dispatch.email"] == pytest.approx(disk[0]["dispatch.email"] * (1 + 0.5 * (0.4 + 0.05)))
+    assert disk[1]["dispatch.inbox"] == disk[0]["dispatch.inbox"]
+
+
+def test_a_digest_is_one_message() -> None:
+    """Mail that is all in digests of ten needs a tenth of the connections and of the signatures."""
+    demand = replace(_demand(86.4e6), waiting=Waiting(digested=1.0), dkim=True)
+    assert plan(_FIGURES, demand).relay_connections == 15
+    assert demand.messages_share == pytest.approx(0.05)
+
+
+def test_the_cost_of_an_item_is_interpolated() -> None:
+    """Between two measured sizes by the logarithm, outside of them the nearest."""
+    assert _HOLDS.item(1) == _HOLDS.item(10)
+    assert _HOLDS.item(31.6227766).waiting_bytes == pytest.approx(550.0)
+    assert _HOLDS.item(31.6227766).cpu_us["email"] == pytest.approx(-10.0)
+    assert _HOLDS.item(5000).waiting_bytes == 500.0
+
+
 def test_primaries_by_memory_hold_the_fullest() -> None:
     """Of 3 primaries, one has 22 of the 64 shards."""
     assert primaries_by_memory({"ledger": 1.0, "index": 0.0, "inbox": 0.0}) == 1
     assert primaries_by_memory({"ledger": 48.0, "index": 0.0, "inbox": 0.0}) == 4
     assert primaries_by_memory({"ledger": 64.0, "index": 1000.0, "inbox": 0.0}) == 67
+    assert primaries_by_memory({"ledger": 64 * 20.0, "index": 0.0, "inbox": 0.0}) == 80
     with pytest.raises(ValueError, match="shard"):
-        primaries_by_memory({"ledger": 64 * 16.1, "index": 0.0, "inbox": 0.0})
+        primaries_by_memory({"ledger": 64 * 24.1, "index": 0.0, "inbox": 0.0})
 
 
 def test_primaries_by_cpu_keep_the_busiest_below_the_utilisation() -> None:
@@ -190,4 +233,6 @@ def test_a_mixture_is_the_weighted_mean() -> None:
 def test_figures_survive_the_file(tmp_path) -> None:  # type: ignore[no-untyped-def]
     """Saved and loaded, with four digits."""
     _FIGURES.save(tmp_path / "figures.json")
-    assert Figures.load(tmp_path / "figures.json") == _FIGURES
+    assert Figures.load(tmp_path / "figures.json", _HOLDS) == _FIGURES
+    _HOLDS.save(tmp_path / "holds.json")
+    assert HoldFigures.load(tmp_path / "holds.json") == _HOLDS

@@ -7,9 +7,9 @@ from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from service.adapters.redis.keys import Keys
+from service.model.blocks.unsubscribe import unsubscribe_key
 from service.model.ids import delivery_id, event_key
 from service.model.keys import ContactKey, GroupKey, joined_key
-from service.model.unsubscribe import unsubscribe_key
 from tests.support.rendering import make_delivery
 
 KEYS = Keys("tocsin:")

@@ -5,13 +5,13 @@ from typing import Any
 
 import pytest
 
+from service.model.blocks.suppression import SoftBounceScore
 from service.model.dead_letter import DeadLetter
 from service.model.delivery import Delivery
 from service.model.ids import delivery_id, event_key
 from service.model.operation import Operation
 from service.model.outcome import Outcome, ReadMark
 from service.model.record import Record
-from service.model.suppression import SoftBounceScore
 from service.model.withdrawal import WithdrawalRecord
 
 AT = 1_790_000_000_000

@@ -2,6 +2,7 @@
 
 import pytest
 
+from service.model.blocks.suppression import suppression
 from service.model.catalogue import DIGEST, DIGEST_TYPE, AudienceRule, Catalogue, DigestRule, Lane
 from service.model.channels import Channel
 from service.model.delivery import Delivery
@@ -12,7 +13,6 @@ from service.model.operation import OperationKind
 from service.model.reasons import Reason
 from service.model.recipient import Choice, Recipient, preference_key
 from service.model.record import Record
-from service.model.suppression import suppression
 from service.model.topics import TopicNames
 from service.pipeline.delivery_batch import DeliveryBatch
 from service.pipeline.from_log import event_of

@@ -2,13 +2,13 @@
 
 import asyncio
 
+from service.model.blocks.suppression import Suppression
 from service.model.delivery import Delivery
 from service.model.ids import address_key
 from service.model.ledger import State, Transition
 from service.model.mail import SendResult, SendStatus
 from service.model.reasons import Reason, SendReason
 from service.model.recipient import Recipient
-from service.model.suppression import Suppression
 from service.pipeline.email.settle import SettledDelivery
 from tests.fakes.ledger import FakeLedger
 from tests.support.fake_pipeline import FakePipeline

@@ -42,15 +42,14 @@ class RedisDigestWindows:
             places.append(DigestPlace(id_, int(opened_ms), int(due), id_ == item.digest.id))
         return places
 
-    async def seal(self, digests: Sequence[Delivery]) -> Sequence[DigestContent | None]:
-        """Close the windows of digests, and return their items; None for one without a window."""
+    async def seal(self, digests: Sequence[Delivery]) -> Sequence[int]:
+        """Close the windows of digests, and return the number of their items; 0 for one without a window."""
         batch = ScriptBatch(_SEAL, self._store.cluster)
-        for i, digest in enumerate(digests):
-            args = batch.add_key(self._store.keys.digests(digest.recipient), (i,), _DIGEST_SIZE).args
-            args.extend((1, digest.id))
-        turns = Turns()
-        rows = (await self._store.run(batch))[0]
-        return [await _content(row[0], row[1:], turns) if row else None for row in rows]
+        recipients = (digest.recipient for digest in digests)
+        for i, args in batch.grouped(recipients, self._store.keys.digests):
+            args.append(digests[i].id)
+        sizes: Sequence[int] = (await self._store.run(batch))[0]
+        return sizes
 
     async def content(self, digests: Sequence[tuple[str, str]]) -> Sequence[DigestContent | None]:
         """Return the items of digests by (recipient, digest id); None for one without a window."""

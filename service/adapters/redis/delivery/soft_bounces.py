@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from service.adapters.redis.client import Store
 from service.adapters.redis.script_batch import Script, ScriptBatch
-from service.model.suppression import SoftBounceScore
+from service.model.blocks.suppression import SoftBounceScore
 
 _ADD, _PUT = Script("soft_bounce_add", complete_only=True), Script("soft_bounce_put", complete_only=True)
 WEEK_MS = 7 * 86_400_000

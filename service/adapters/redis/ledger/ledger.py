@@ -32,6 +32,7 @@ from service.adapters.redis.ledger.rows import (
     current_of_row,
     entry_of,
     first_row,
+    newest_step_of,
     result_of,
     step_bytes,
     transition_step,
@@ -39,7 +40,7 @@ from service.adapters.redis.ledger.rows import (
 from service.adapters.redis.script_batch import Arg, Piece, Script, ScriptBatch, chunks
 from service.adapters.redis.unreadable_rows import readable
 from service.model.ids import DELIVERY_BYTES, EVENT_BYTES, id_part, is_delivery_id, is_event_key
-from service.model.ledger import Entry, NewEntry, State, Transition, TransitionResult
+from service.model.ledger import Entry, HistoryStep, NewEntry, State, Transition, TransitionResult
 from service.model.reasons import Reason
 from service.ports import EventHead
 
@@ -112,6 +113,11 @@ class RedisLedger:
     async def entry(self, event: str, delivery: str) -> Entry | None:
         """Return a delivery with its history; None where there is none."""
         return (await self.entries_of([(event, delivery)]))[0]
+
+    async def newest_steps(self, deliveries: Sequence[tuple[str, str]]) -> Sequence[HistoryStep | None]:
+        """Return the newest step of each (event, delivery id), in order; None for one that is not there."""
+        rows = await self.rows(deliveries)
+        return [readable("ledger", newest_step_of, row) if row else None for row in rows]
 
     async def entries_of(self, deliveries: Sequence[tuple[str, str]]) -> Sequence[Entry | None]:
         """Return each (event, delivery id) with its history, in order; None for one that is not there."""

@@ -152,6 +152,12 @@ def current_of_row(row: bytes) -> TransitionResult:
     return current_of(row[_FIRST_STEP:])
 
 
+def newest_step_of(row: bytes) -> HistoryStep:
+    """Return the newest step in a row. Raise ValueError for a row that is not in this format."""
+    (step, *_), _ = _read_step(row, _FIRST_STEP)
+    return step
+
+
 def entry_of(event: str, delivery: str, row: bytes) -> Entry:
     """Return the delivery in a row. Raise ValueError for a row that is not in this format."""
     try:

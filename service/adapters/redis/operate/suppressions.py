@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 
 from service.adapters.redis.client import Store
 from service.adapters.redis.tables.rows import is_current, suppression_of
-from service.model.suppression import Suppression
+from service.model.blocks.suppression import Suppression
 
 
 async def suppressions(store: Store) -> AsyncIterator[tuple[str, Suppression]]:

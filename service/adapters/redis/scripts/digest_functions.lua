@@ -26,17 +26,16 @@ end
 local function keep(key, digest, window)
   local keep_ms = KEEP + math.max(0, tonumber(window.due) - tonumber(window.opened))
   for _, name in ipairs({ key, key .. ':open', key .. ':items', key .. ':' .. digest }) do
-    -- most items change nothing
+    -- a window that is due earlier than another one changes nothing
     if redis.call('PTTL', name) < keep_ms - 3600000 then redis.call('PEXPIRE', name, string.format('%.0f', keep_ms)) end
   end
 end
 
 -- Puts an item into a window.
 local function append(key, digest, window, id, delivery)
-  local list = key .. ':' .. digest
-  redis.call('RPUSH', list, id .. delivery)
+  local items = redis.call('RPUSH', key .. ':' .. digest, id .. delivery)
   redis.call('HSET', key .. ':items', id, digest)
   window.bytes = window.bytes + #delivery
   write_window(key, digest, window)
-  keep(key, digest, window)
+  if items == 1 then keep(key, digest, window) end -- the others find the times set
 end

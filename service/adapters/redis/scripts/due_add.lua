@@ -18,7 +18,7 @@ for _, due in ipairs(KEYS) do
     redis.call('HSET', due .. ':standing', id, age_list)
     redis.call('ZADD', due .. ':' .. age_list, ARGV[a + 3], id)
     redis.call('HSET', due .. ':deliveries', id, ARGV[a + 2])
-    redis.call('HDEL', due .. ':tokens', id)
+    if previous_list then redis.call('HDEL', due .. ':tokens', id) end -- a new one has no lease
     redis.call('ZADD', due, ARGV[a + 1], id)
     a = a + 5
     out[#out + 1] = 1

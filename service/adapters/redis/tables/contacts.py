@@ -8,7 +8,6 @@ from service.adapters.redis.completeness import require_complete
 from service.adapters.redis.script_batch import CHUNK, Script, ScriptBatch
 from service.adapters.redis.tables.rows import contact_of
 from service.adapters.redis.unreadable_rows import readable
-from service.model.holds.calendar import QuietHours
 from service.model.keys import ContactKey
 from service.model.recipient import Contact
 from service.ports import AccountPage, ContactPage, LookupKeys
@@ -94,22 +93,19 @@ class AccountRead:
         self.batch.add_key(store.keys.contacts(account), (0,)).args += args
 
     @staticmethod
-    def page(reply: Sequence[bytes], quiet_hours: QuietHours | None) -> AccountPage:
-        """Return the page in the reply to the batch's command, with the quiet hours of the account."""
+    def page(reply: Sequence[bytes]) -> AccountPage:
+        """Return the page in the reply to the batch's command."""
         score, uuid, *rows = reply
         cursor = f"{score.decode()}:{uuid.decode()}" if uuid else None
-        return AccountPage(_readable_contacts(rows), cursor, quiet_hours)
+        return AccountPage(_readable_contacts(rows), cursor)
 
 
-def whole_account_of(
-    reply: tuple[int, Mapping[bytes, bytes]], quiet_hours: QuietHours | None
-) -> AccountPage | None:
+def whole_account_of(reply: tuple[int, Mapping[bytes, bytes]]) -> AccountPage | None:
     """Return all contacts of an account from a reply to HSCAN; None where there are more, which come in no order."""
     cursor, rows = reply
     if int(cursor):
         return None
-    contacts = sorted(_readable_contacts(rows.values()), key=lambda contact: contact.uuid)
-    return AccountPage(contacts, None, quiet_hours)
+    return AccountPage(sorted(_readable_contacts(rows.values()), key=lambda contact: contact.uuid), None)
 
 
 def _readable_contacts(rows: Iterable[bytes | None]) -> list[Contact]:

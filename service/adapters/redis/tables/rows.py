@@ -6,9 +6,9 @@ from typing import TypeGuard, TypeVar
 
 from service.adapters.redis.unreadable_rows import readable
 from service.model.access import Account
+from service.model.blocks.suppression import UNREADABLE, Suppression
 from service.model.holds.calendar import QuietHours
 from service.model.recipient import Contact, Group, Recipient
-from service.model.suppression import UNREADABLE, Suppression
 
 K = TypeVar("K")
 T = TypeVar("T")

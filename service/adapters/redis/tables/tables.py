@@ -16,9 +16,9 @@ from service.adapters.redis.tables.rows import (
     suppression_of,
 )
 from service.adapters.redis.unreadable_rows import readable
+from service.model.blocks.suppression import Suppression
+from service.model.blocks.unsubscribe import Unsubscribe
 from service.model.ids import address_key
-from service.model.suppression import Suppression
-from service.model.unsubscribe import Unsubscribe
 from service.ports import ABSENT, AccountPage, LookupKeys, MailBlock, RolePage, Rows, Unavailable
 
 _PAGE = 1000
@@ -43,7 +43,7 @@ class RedisTables:
         names, ids = self._store.keys, list(keys.recipients)
         groups, roles, accounts = list(keys.groups), list(keys.roles), list(keys.account_pages)
         contacts = ContactLookup(self._store, keys)
-        owners = list({*keys.account_pages, *(account for account, _ in keys.contacts)})
+        owners = list({account for account, _ in keys.contacts})
         strings, replies = await self._store.fetch(
             [
                 *(names.recipient(i) for i in ids),
@@ -72,7 +72,7 @@ class RedisTables:
             roles=await self._pages(roles, replies[roles_start:accounts_start]),
             contacts=contacts.contacts(replies[:roles_start]),
             account_pages={
-                account: whole_account_of(reply, quiet_hours.get(account)) or await self.account(account, "")
+                account: whole_account_of(reply) or await self.account(account, "")
                 for account, reply in zip(accounts, replies[accounts_start:marks_start], strict=True)
             },
             quiet_hours=quiet_hours,
@@ -89,14 +89,9 @@ class RedisTables:
     async def account(self, account: str, cursor: str, limit: int = _PAGE) -> AccountPage:
         """Return contacts of an account after `cursor`, at most `limit`, the main one first, then by uuid."""
         read = AccountRead(self._store, account, cursor, limit)
-        (row,), (reply, *marks) = await self._store.fetch(
-            [self._store.keys.credential(account)],
-            *read.batch.commands(),
-            *self._read_marks(),
-            batches=[read.batch],
-        )
+        reply, *marks = await self._store.pipeline([*read.batch.commands(), *self._read_marks()], read.batch)
         require_complete(marks)
-        return read.page(reply, account_hours(row))
+        return read.page(reply)
 
     async def blocks(self, queries: Sequence[tuple[str, str]]) -> Sequence[MailBlock]:
         """Return what blocks each (address, unsubscribe key), in one pipeline."""

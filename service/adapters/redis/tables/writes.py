@@ -16,9 +16,9 @@ from service.adapters.redis.tables.row_scripts import (
 )
 from service.adapters.redis.tables.rows import is_current, recipient_of
 from service.adapters.redis.unreadable_rows import readable
+from service.model.blocks.suppression import Suppression
+from service.model.blocks.unsubscribe import Unsubscribe
 from service.model.recipient import Contact, Group, Recipient, row_bytes
-from service.model.suppression import Suppression
-from service.model.unsubscribe import Unsubscribe
 
 ALL_RECIPIENTS = ""
 """The empty role, which no row names and every recipient has: the index of the whole table."""

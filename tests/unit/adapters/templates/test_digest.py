@@ -121,6 +121,19 @@ def test_several_types(tmp_path: Path) -> None:
     assert '<html lang="de"' in html
 
 
+def test_items_with_the_same_text_are_one_line(tmp_path: Path) -> None:
+    """Without a key, too: a line that is repeated says nothing. Only lines that differ count towards the most."""
+    items = [item(1, "z"), item(2, "a"), item(3, "b"), item(4, "a"), item(5, "a", "news"), item(6, "a")]
+    renderer = make(tmp_path, most=3)
+    text = bodies(parse_message(renderer.digest(digest(items), items, {})))[0]
+
+    assert "- 2 × a\n" in text
+    assert "- b\n" in text
+    assert "- News: a\n" in text
+    assert "- z\n" not in text
+    assert "and 2 more notifications\n" in text
+
+
 def test_headers(tmp_path: Path) -> None:
     """List-Id names the group, Date is the newest item's, and the id of the digest gives the Message-ID."""
     items = [item(1, "a"), item(2, "b", "news")]
@@ -286,8 +299,8 @@ def test_previews(tmp_path: Path) -> None:
 
     assert names == ["digest:news", "digest:note"]
     assert preview.subject == "A note: 7 notifications"
-    assert preview.preheader == "Hello Hello Hello"
-    assert "and 4 more notifications" in preview.text
+    assert preview.preheader == "Hello3 Hello2 Hello1"
+    assert "and 3 more notifications" in preview.text
     assert parse_message(content)["Subject"] == "8 Benachrichtigungen von Tocsin"
     for unknown in ("digest:other", "digest"):
         with pytest.raises(KeyError):

@@ -8,9 +8,9 @@ import pytest
 
 from service.adapters.catalogue_file import load_catalogue
 from service.api.routes.unsubscribe_page import UnsubscribePage, page
+from service.model.blocks.unsubscribe import unsubscribe_key
 from service.model.catalogue import Catalogue, DigestRule
 from service.model.record import Message
-from service.model.unsubscribe import unsubscribe_key
 from service.pages.brand import BrandFields, Brands, BrandTable, default_brand
 from service.pipeline.tables.unsubscribe_tokens import UnsubscribeTokens
 from service.settings import DEV_SECRET, MailSettings, templates_directory

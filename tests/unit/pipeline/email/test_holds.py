@@ -2,6 +2,7 @@
 
 import pytest
 
+from service.model.delivery import Delivery
 from service.model.ids import delivery_id, event_key
 from service.model.mail import SendResult, SendStatus
 from service.model.reasons import Reason
@@ -267,3 +268,15 @@ async def test_a_deferred_digest_keeps_its_items_and_takes_no_others(rig: HeldPi
     assert [(await rig.state("news", n))[0] for n in (1, 2, 3)] == ["digested", "withdrawn", "held"]
     await rig.at(NOON + 2 * HOUR)
     assert rig.mails() == ["digest"] * 2
+
+
+async def test_held_mail_has_the_date_of_its_release(rig: HeldPipeline) -> None:
+    """A further attempt keeps it: each attempt has the same bytes."""
+    await rig.notify("plain", deliverat="2026-11-30T13:00:00Z")
+    rig.transport.fixed = SendResult(SendStatus.deferred, Reason.temporary)
+    await rig.at(NOON + HOUR)
+    rig.transport.fixed = None
+    await rig.at(NOON + HOUR + 10 * MINUTE)
+    dispatched = [Delivery.from_bytes(record.value) for record in rig.records("dispatch.email.normal")]
+
+    assert [one.dated_ms - NOON for one in dispatched] == [0, HOUR, HOUR]

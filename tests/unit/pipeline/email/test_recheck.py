@@ -2,11 +2,11 @@
 
 import pytest
 
+from service.model.blocks.suppression import suppression
+from service.model.blocks.unsubscribe import Unsubscribe, unsubscribe_key
 from service.model.ids import address_key, address_pseudonym, delivery_id, event_key
 from service.model.mail import Reply, SendResult, SendStatus
 from service.model.reasons import Reason
-from service.model.suppression import suppression
-from service.model.unsubscribe import Unsubscribe, unsubscribe_key
 from tests.support.fake_pipeline import FakePipeline
 from tests.unit.pipeline.email.test_stage import EVENT, email, resolved
 

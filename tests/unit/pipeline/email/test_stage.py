@@ -4,10 +4,10 @@ import asyncio
 
 import pytest
 
+from service.model.blocks.suppression import suppression
 from service.model.ids import event_key
 from service.model.reasons import Reason
 from service.model.recipient import Choice, Recipient
-from service.model.suppression import suppression
 from service.ports import Unavailable
 from tests.support.fake_pipeline import FakePipeline
 

@@ -4,12 +4,12 @@ from typing import Any
 
 import pytest
 
+from service.model.blocks.suppression import suppression
+from service.model.blocks.unsubscribe import Unsubscribe, unsubscribe_key
 from service.model.ids import address_key, address_pseudonym
 from service.model.reasons import Reason
 from service.model.recipient import Choice
 from service.model.relay import RelayReport, RelayState
-from service.model.suppression import suppression
-from service.model.unsubscribe import Unsubscribe, unsubscribe_key
 from service.model.worker import StageReport, StageState, WorkerReport
 from service.pipeline.operate.explain import ExplainQuery
 from service.pipeline.operate.not_notified import NotNotifiedReason

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
+from service.model.blocks.suppression import suppression
 from service.model.catalogue import Catalogue
 from service.model.channels import Channel
 from service.model.reasons import Reason
-from service.model.suppression import suppression
 from service.pipeline.operate import explain as explaining
 from service.pipeline.operate.explain import Explainer, ExplainQuery
 from service.pipeline.operate.not_notified import NotNotified, NotNotifiedReason

@@ -7,14 +7,14 @@ from typing import Any
 
 import orjson
 
+from service.model.blocks.suppression import suppression
+from service.model.blocks.unsubscribe import Unsubscribe, unsubscribe_key
 from service.model.delivery import Delivery
 from service.model.ids import event_key
 from service.model.ledger import State
 from service.model.reasons import Reason
 from service.model.recipient import Contact, Group, Recipient, row_bytes
 from service.model.record import Record
-from service.model.suppression import suppression
-from service.model.unsubscribe import Unsubscribe, unsubscribe_key
 from service.pipeline.operate.data_subject import NAMED, DataSubject, DeliveryRef, SubjectFinder
 from service.pipeline.operate.privacy import Eraser, PrivacyPorts, export
 from service.pipeline.tables.writer import TableStores, TableWriter

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from service.model.blocks.suppression import SoftBounceScore
 from service.model.catalogue import AudienceRule
 from service.model.channels import Channel
 from service.model.delivery import Delivery, json_document
@@ -18,7 +19,6 @@ from service.model.ledger import State
 from service.model.outcome import Outcome, ReadMark
 from service.model.reasons import Reason
 from service.model.record import Record
-from service.model.suppression import SoftBounceScore
 from service.model.topics import TopicNames
 from service.model.withdrawal import WithdrawalRecord
 from service.pipeline.email.allowances import NO_LIMIT, Allowances

@@ -2,6 +2,7 @@
 
 import pytest
 
+from service.model.blocks.suppression import suppression
 from service.model.catalogue import Lane
 from service.model.delivery import Delivery
 from service.model.ids import delivery_id
@@ -19,7 +20,6 @@ from service.model.operation import OperationKind
 from service.model.outcome import Outcome
 from service.model.reasons import Reason
 from service.model.record import Record
-from service.model.suppression import suppression
 from service.pipeline.operate.audit_log import OperationLog
 from service.pipeline.operate.replay import (
     Pacer,

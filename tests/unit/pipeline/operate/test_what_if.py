@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
+from service.model.blocks.suppression import suppression
 from service.model.event import Event
 from service.model.reasons import Reason
 from service.model.recipient import Group
 from service.model.record import Record
-from service.model.suppression import suppression
 from service.pipeline.email.allowances import Allowances
 from service.pipeline.operate.explain import ExplainQuery
 from service.pipeline.operate.table_overlay import TableOverlay, preference_change

@@ -2,11 +2,12 @@
 
 from typing import Any
 
-from service.model.access import Account
+import pytest
+
 from service.model.event import Event
 from service.model.holds.calendar import QuietHours, QuietWindow
 from service.model.recipient import Contact, Recipient
-from service.pipeline.resolve.audience import FIRST, add_lookup_keys, candidates, further_candidates
+from service.pipeline.resolve.audience import add_lookup_keys, candidates, from_contact, further_candidates
 from service.ports import LookupKeys
 from tests.fakes.tables import FakeTables
 from tests.support.catalogues import small_catalogue
@@ -27,21 +28,12 @@ async def quiet_hours_of(tables: FakeTables, type_name: str, **fields: Any) -> d
     return {one.recipient: one.quiet_hours for one in found}
 
 
-async def test_a_contact_without_quiet_hours_has_those_of_its_account() -> None:
-    """On the first page and on further ones; an empty list is none at all, and not the account's."""
-    tables = FakeTables()
-    await tables.accounts.put(Account(id="acme", credential="h", quiet_hours=NIGHT))
-    rows = {f"u{n:04}": None for n in range(FIRST + 5)} | {"own": NOON, "none": ()}
-    await tables.put_contacts(
-        [
-            Contact(uuid=uuid, account="acme", email="c@example.com", quiet_hours=own)
-            for uuid, own in rows.items()
-        ]
-    )
-
-    found = await quiet_hours_of(tables, "payment_failed", account="acme")
-
-    assert found == {uuid: NIGHT if own is None else own for uuid, own in rows.items()}
+@pytest.mark.parametrize("own", [None, (), NOON])
+def test_a_contact_without_quiet_hours_has_those_of_its_account(own: QuietHours | None) -> None:
+    """An empty list is none at all, and not the account's."""
+    contact = Contact(uuid="c1", account="acme", email="c@example.com", quiet_hours=own)
+    assert from_contact(contact, NIGHT).quiet_hours == (NIGHT if own is None else own)
+    assert from_contact(contact).quiet_hours == own
 
 
 async def test_a_recipient_has_those_of_its_row() -> None:

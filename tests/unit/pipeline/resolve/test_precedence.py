@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
+from service.model.blocks.suppression import Suppression
 from service.model.channels import Channel
 from service.model.reasons import Reason
 from service.model.recipient import Choice
-from service.model.suppression import Suppression
 from service.pipeline.resolve.precedence import PRECEDENCE, decide
 from tests.support.catalogues import small_catalogue
 from tests.support.paths import ROOT

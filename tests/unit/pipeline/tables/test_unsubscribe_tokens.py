@@ -4,11 +4,11 @@ from base64 import urlsafe_b64decode
 
 import pytest
 
+from service.model.blocks.unsubscribe import unsubscribe_key
 from service.model.catalogue import AudienceRule
 from service.model.channels import Channel
 from service.model.delivery import Delivery
 from service.model.ids import address_key
-from service.model.unsubscribe import unsubscribe_key
 from service.pipeline.tables.unsubscribe_tokens import (
     DigestTarget,
     TokenExpired,

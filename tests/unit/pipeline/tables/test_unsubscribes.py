@@ -2,9 +2,9 @@
 
 import pytest
 
+from service.model.blocks.unsubscribe import unsubscribe_key
 from service.model.record import Message, Record
 from service.model.topics import TopicNames
-from service.model.unsubscribe import unsubscribe_key
 from service.pipeline.tables.records import apply_changes, read_change
 from service.pipeline.tables.writer import TableStores, TableWriter
 from tests.fakes.clock import FakeClock

@@ -1,0 +1,1 @@
+"""Blocks of mail: suppressions and unsubscribes."""
