@@ -49,6 +49,12 @@ class _Digest:
     ended: list[_EndedItem] = field(default_factory=list)
     claimed: dict[str, int] = field(default_factory=dict)
 
+    def keep_claimed(self) -> None:
+        """Keep the items that were claimed, whatever has become of them since: the message with them was sent."""
+        kept = [one for one in self.ended if one.item.id in self.claimed]
+        self.items += [RecheckedDelivery(one.item, one.decision) for one in kept]
+        self.ended = [one for one in self.ended if one.item.id not in self.claimed]
+
 
 class FinishedDigests(NamedTuple):
     """The outcomes of the items of digests, and what removes the windows of those that have ended."""
@@ -164,17 +170,26 @@ class DigestBatch:
                 observe_digest(len(self._digests[digest].items))
 
     async def finish(
-        self, ids: Iterable[str], ends: Mapping[str, Transition] | None = None
+        self,
+        ids: Iterable[str],
+        ends: Mapping[str, Transition] | None = None,
+        settled: Collection[str] = (),
     ) -> FinishedDigests:
         """End the items that are in no digest, and return the outcomes of the others. Raise Unavailable.
 
-        `ends`: the transitions that ended digests before they were sent; they end their items, too.
+        `ends`: the transitions that ended digests before they were sent; they end their items, too. `settled`: digests
+        that were settled before this batch, so that what was sent with them is not what would be sent now.
         """
         ends = ends or {}
         digests = [digest for digest in ids if digest in self] if self._digests else []
         if not digests:
             return FinishedDigests(())
         now_ms = self._clock.now_ms()
+        own = [self._digests[digest].delivery for digest in digests]
+        states = await self._ledger.current([(one.event, one.id) for one in own])
+        sent = {one.id for one, now in zip(own, states, strict=True) if now.state in _SENT}
+        for digest in sent.intersection(settled):
+            self._digests[digest].keep_claimed()
         ended = [
             (one.item, _transition(one.item, one.decision, now_ms))
             for digest in digests
@@ -186,9 +201,6 @@ class DigestBatch:
             for (item, move), result in zip(ended, results, strict=True)
             if result.applied or result.state is move.to
         ]
-        own = [self._digests[digest].delivery for digest in digests]
-        states = await self._ledger.current([(one.event, one.id) for one in own])
-        sent = {one.id for one, now in zip(own, states, strict=True) if now.state in _SENT}
         await self._claim_lost(digests, sent, now_ms)
         messages += [message for digest in digests for message in self._digested(digest)]
         over = [
@@ -244,12 +256,12 @@ class DigestBatch:
             head = await self._ledger.head(item.event)
             if head is not None and "withdrawn_ms" in head:
                 decision = Decision(State.withdrawn, Reason.withdrawn_by_source, "")
-        if decision.state is not State.queued:
-            own.ended.append(_EndedItem(item, decision))
-            return
-        own.items.append(checked)
         if step.state is State.digested:
             own.claimed[item.id] = step.at_ms
+        if decision.state is State.queued:
+            own.items.append(checked)
+        else:
+            own.ended.append(_EndedItem(item, decision))
 
     def _decided(self, own: _Digest, now_ms: int) -> RecheckedDelivery:
         digest = own.delivery

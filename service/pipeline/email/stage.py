@@ -206,8 +206,9 @@ class EmailHandler:
         messages += [message for d in claims.settled for message in await self._re_emit(d)]
         ends = {one.delivery.id: one.transition for one in claims.closed if not is_open(one.transition.to)}
         await self._allowances.release(one.delivery for one in claims.closed if one.delivery.id in ends)
-        ended = await digests.finish([*ends, *(d.id for d in claims.settled)], ends)
-        finished = [one.delivery.id for one in claims.closed] + [d.id for d in claims.settled]
+        settled = [delivery.id for delivery in claims.settled]
+        ended = await digests.finish([*ends, *settled], ends, settled)
+        finished = [one.delivery.id for one in claims.closed] + settled
         return Done(batch.records_of(finished), [*messages, *ended.messages], ended.then)
 
     async def _send(

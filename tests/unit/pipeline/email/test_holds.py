@@ -280,3 +280,22 @@ async def test_held_mail_has_the_date_of_its_release(rig: HeldPipeline) -> None:
     dispatched = [Delivery.from_bytes(record.value) for record in rig.records("dispatch.email.normal")]
 
     assert [one.dated_ms - NOON for one in dispatched] == [0, HOUR, HOUR]
+
+
+async def test_an_item_that_was_sent_stays_so_when_the_record_is_read_again(rig: HeldPipeline) -> None:
+    """The worker died after the relay had the digest, and an item was read in the inbox before the next came."""
+    await rig.recipient(preferences={"news:email": Choice(on=True, frequency="hourly")})
+    await rig.notify("news", 1)
+    await rig.notify("news", 2)
+    kept = rig.windows.windows.copy()
+    await rig.at(NOON + HOUR)
+    rig.windows.windows.update(kept)
+    await rig.read("news", 1)
+    rig.topics["dispatch.outcomes"].clear()
+    await rig.run(rig.deliver_email, rig.records("dispatch.email.normal")[-1:])
+
+    assert rig.mails() == ["digest"]
+    assert [await rig.state("news", n) for n in (1, 2)] == [("digested", "")] * 2
+    states = sorted((one.type, one.state) for one in rig.outcomes())
+    assert states == [("digest", "sent"), ("news", "digested"), ("news", "digested")]
+    assert not rig.windows.windows
