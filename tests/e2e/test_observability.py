@@ -148,7 +148,7 @@ async def test_dashboard_and_alerts_use_every_metric(observed: Observed) -> None
 
 def test_labels_that_dashboard_and_alerts_select_exist(observed: Observed) -> None:
     """Labels they select or group by are labels of that metric, and states, reasons and stages are real ones."""
-    stages = {"resolve", "inbox", "tables", *(f"email.{lane}" for lane in Lane)}
+    stages = {"resolve", "inbox", "email", "tables", *(f"email.{lane}" for lane in Lane)}
     known = {"state": {*State, "ok", "trial", "resting", "breaker_open", "misconfigured"}, "reason": {*Reason},
              "stage": stages, "kind": {*ProblemKind}, "severity": {*Severity},
              "reply": {"2xx", "4xx", "5xx", "other"}}  # fmt: skip

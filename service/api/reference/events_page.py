@@ -127,7 +127,7 @@ class EventsPage:
         for key in ("items", "additionalProperties"):
             if isinstance(inner := schema.get(key), Mapping):
                 return self._item(self._resolved(inner))
-        choices = map(self._resolved, schema.get("anyOf", ()))
+        choices = (self._item(self._resolved(choice)) for choice in schema.get("anyOf", ()))
         return next((choice for choice in choices if "properties" in choice), schema)
 
     def _type(self, schema: Schema) -> str:
