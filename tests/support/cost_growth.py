@@ -63,6 +63,15 @@ def cpu_s(action: Callable[[], Any], repetitions: int = _REPETITIONS) -> float:
         return min(_once_s(action, times) for _ in range(repetitions))
 
 
+def assert_short(action: Callable[[], Any]) -> None:
+    """Raise AssertionError if the action takes more CPU than a task may before others run."""
+    for attempt in range(1, _ATTEMPTS + 1):
+        took_s = cpu_s(action, _REPETITIONS * attempt)
+        if took_s < LARGEST_PAUSE_S:
+            return
+    raise AssertionError(f"{took_s * 1e3:.1f} ms, over {LARGEST_PAUSE_S * 1e3:.0f} ms")
+
+
 def assert_linear(
     make: Callable[[int], T],
     run: Callable[[T], Any],
