@@ -191,9 +191,8 @@ def _filter(
 ) -> "DueFilter":
     from service.pipeline.operate.due_list import DueFilter
 
-    values = (ids, events, recipients, types, reasons)
     try:
-        return DueFilter(*(frozenset(one or ()) for one in values))
+        return DueFilter.of(ids, events, recipients, types, reasons)
     except ValueError as error:
         raise typer.BadParameter(str(error), param_hint="ID") from None
 

@@ -264,7 +264,6 @@ DIGEST_TYPE = NotificationType(
     description="Notifications that are sent together",
     audience=(Audience(kind=AudienceRule.users),),
     channels=(Channel.email,),
-    ttl=172_800,
     retention=_LONGEST_DIGEST_WAIT_S,
 )
 

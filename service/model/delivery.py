@@ -85,6 +85,10 @@ class Delivery(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
         """
         return max(self.replayed_ms, self.released_ms) or self.received_ms
 
+    def until_ms(self, due_ms: int) -> int:
+        """Return until when it waits that is due at a time (ms): the due set holds a delivery for days at most."""
+        return max(due_ms, self.retimed_ms or self.deliver_ms)
+
     @property
     def supersede_key(self) -> str:
         """Return the key under which the newest event is kept; empty for a delivery that nothing supersedes."""

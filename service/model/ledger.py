@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, NamedTuple
 
-from service.model.reasons import Reason
+from service.model.delivery import Delivery
+from service.model.reasons import HELD_UNTIL_A_TIME, Reason
 
 
 class State(StrEnum):
@@ -179,6 +180,12 @@ class Entry:
         return self.steps[0].state
 
     @property
+    def waits(self) -> bool:
+        """Return whether it waits in the due set, or in the window of a digest."""
+        held = self.state is State.held and self.newest_step.reason in HELD_UNTIL_A_TIME
+        return held or self.state in RETRIED
+
+    @property
     def newest_step(self) -> HistoryStep:
         """The step that gave the current state."""
         return self.steps[0]
@@ -197,6 +204,24 @@ class NewEntry(NamedTuple):
     detail: str = ""
     rule: str = ""
     matched: str = ""
+
+    @classmethod
+    def of_delivery(
+        cls, delivery: Delivery, state: State, reason: Reason, at_ms: int, detail: str = ""
+    ) -> "NewEntry":
+        """Return the entry of a delivery with its first state."""
+        return cls(
+            delivery.event,
+            delivery.id,
+            delivery.recipient,
+            delivery.channel,
+            state,
+            reason,
+            at_ms,
+            detail,
+            delivery.rule,
+            delivery.matched,
+        )
 
 
 UNCLAIMED = "-"

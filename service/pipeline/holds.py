@@ -95,7 +95,17 @@ class Holds:
         # The due set first: a digest that only the ledger has would be held for ever.
         await add_to_due_set(self._due, new, self._clock.now_ms())
         heads = [EventHead(event_of(one.delivery), DIGEST_TYPE.kept_s) for one in digests]
-        await self._ledger.open(heads, [_new_entry(one) for one in digests])
+        entries = [
+            NewEntry.of_delivery(
+                one.delivery,
+                State.held,
+                one.decision.reason,
+                one.delivery.received_ms,
+                one.decision.detail,
+            )
+            for one in digests
+        ]
+        await self._ledger.open(heads, entries)
         return [
             outcome_message(self._topics, one.delivery, _opening(one), next_ms=one.decision.until_ms)
             for one in digests
@@ -161,20 +171,4 @@ def _opening(held: HeldDelivery) -> Transition:
         held.decision.reason,
         digest.received_ms,
         detail=held.decision.detail,
-    )
-
-
-def _new_entry(held: HeldDelivery) -> NewEntry:
-    digest = held.delivery
-    return NewEntry(
-        digest.event,
-        digest.id,
-        digest.recipient,
-        digest.channel,
-        State.held,
-        held.decision.reason,
-        digest.received_ms,
-        held.decision.detail,
-        digest.rule,
-        digest.matched,
     )

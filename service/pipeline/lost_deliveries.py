@@ -49,7 +49,13 @@ class LostDeliveries:
         states: Sequence[State] = ()
         if lost:
             heads = [EventHead(event_of(delivery), seconds) for delivery, seconds in lost]
-            states = await self._ledger.open(heads, [_new_entry(delivery, now_ms) for delivery, _ in lost])
+            states = await self._ledger.open(
+                heads,
+                [
+                    NewEntry.of_delivery(delivery, State.queued, Reason.state_lost, now_ms)
+                    for delivery, _ in lost
+                ],
+            )
         self._report(deliveries, {delivery.id for delivery, _ in lost})
         by_id = {delivery.id: state for (delivery, _), state in zip(lost, states, strict=True)}
         return [by_id.get(delivery.id) for delivery in deliveries]
@@ -71,18 +77,3 @@ class LostDeliveries:
             retention_over=len(deliveries) - len(entered),
             first=deliveries[0].id,
         )
-
-
-def _new_entry(delivery: Delivery, now_ms: int) -> NewEntry:
-    return NewEntry(
-        delivery.event,
-        delivery.id,
-        delivery.recipient,
-        delivery.channel,
-        State.queued,
-        Reason.state_lost,
-        now_ms,
-        "",
-        delivery.rule,
-        delivery.matched,
-    )

@@ -1,4 +1,4 @@
-"""The due set: deliveries that wait in Redis for their next attempt, and how long they have waited."""
+"""The due set: deliveries that wait in Redis for their time or their next attempt, and how long they have waited."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ class Due:
 
 
 class DueSet(Protocol):
-    """Deliveries that wait in Redis for their next attempt; and since when others are held."""
+    """Deliveries that wait in Redis for their time or their next attempt; and since when operators decide on others."""
 
     async def add(
         self,

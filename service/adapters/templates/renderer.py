@@ -89,7 +89,7 @@ class TemplateRenderer:
         """Return the message of a digest. Raise RenderFailed, DigestItemsFailed where its items are the reason.
 
         All of it is in the language of the digest's recipient. Items of several brands are in the default one's look.
-        Date is that of the newest item, which is nearer to the time of sending than when the digest was opened.
+        Date is that of its release, or of an item that is newer.
         """
         library, page, values = self._digest(delivery, items)
         dated_ms = max(delivery.dated_ms, items[-1].dated_ms)

@@ -69,7 +69,7 @@ def _filter(form: Form) -> DueFilter:
     """Return the filter of a form. Raise ApiError for what is no delivery id."""
     values = ([one] if (one := form.get(name, "").strip()) else [] for name in _FIELDS)
     try:
-        return DueFilter(*map(frozenset, values))
+        return DueFilter.of(*values)
     except ValueError as error:
         raise ApiError(422, f"delivery: {error}", code="invalid-parameter") from None
 

@@ -10,9 +10,11 @@ from typing import NamedTuple
 from service.model.catalogue import DIGEST, DIGEST_TYPE, AudienceRule
 from service.model.channels import Channel
 from service.model.delivery import Delivery, json_document
-from service.model.ids import delivery_id, event_key
+from service.model.ids import delivery_id, event_key, is_delivery_id
+from service.model.ledger import State
 
 _HOUR_MS = 3_600_000
+_IN_DIGEST = frozenset({State.held, State.digested})
 DIGEST_SOURCE = "tocsin/digest"
 """The source of the events of digests."""
 
@@ -68,6 +70,11 @@ def digest_of(first: Delivery, group: str, opened_ms: int = 0) -> Delivery:
         document=json_document({"group": group}),
         lane=first.lane,
     )
+
+
+def digest_id(state: State, detail: str) -> str:
+    """Return the digest that an item is in by its newest step; empty for a delivery that goes alone."""
+    return detail if state in _IN_DIGEST and is_delivery_id(detail) else ""
 
 
 def is_digest(delivery: Delivery) -> bool:

@@ -7,6 +7,7 @@
 4. When the digest is settled, publish the outcomes of its items; when it has ended, remove its window.
 """
 
+import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,6 +16,7 @@ from typing import NamedTuple
 
 from service.model.catalogue import Catalogue
 from service.model.delivery import Delivery
+from service.model.holds.digest import digest_id
 from service.model.ledger import HistoryStep, State, Transition, is_open
 from service.model.reasons import Reason
 from service.model.record import Message
@@ -28,6 +30,7 @@ from service.ports import Clock, DigestContent, DigestWindows, Ledger
 Recheck = Callable[[Sequence[Delivery], Collection[str]], Awaitable[Sequence[RecheckedDelivery]]]
 """Rechecks items of digests, with the events of all of them."""
 
+_CONCURRENT = 50
 _SENT = frozenset({State.sent, State.returned, State.bounced})
 
 
@@ -239,29 +242,30 @@ class DigestBatch:
         events = frozenset(item.event for item in items)
         checked = await self._recheck(items, events) if items else ()
         steps = await self._ledger.newest_steps([(item.event, item.id) for item in items]) if items else ()
+        withdrawn = await self._withdrawn(
+            {
+                item.event
+                for item, step in zip(items, steps, strict=True)
+                if step and step.state is State.digested
+            }
+        )
         known = iter(zip(checked, steps, strict=True))
         for digest, content in zip(digests, contents, strict=True):
             own = self._digests[digest.id] = _Digest(digest, _ids(content))
             own.opened_ms = content.opened_ms if content else digest.received_ms
             for _ in own.content_ids:
-                await self._sort(own, *next(known))
+                _sort(own, *next(known), withdrawn=withdrawn)
 
-    async def _sort(self, own: _Digest, checked: RecheckedDelivery, step: HistoryStep | None) -> None:
-        """Put an item into its digest, or leave it out. `step`: the newest one in the ledger."""
-        item = checked.delivery
-        if step is None or not _is_in(own.delivery.id, step):
-            return
-        decision = checked.decision
-        if step.state is State.digested:
-            head = await self._ledger.head(item.event)
-            if head is not None and "withdrawn_ms" in head:
-                decision = Decision(State.withdrawn, Reason.withdrawn_by_source, "")
-        if step.state is State.digested:
-            own.claimed[item.id] = step.at_ms
-        if decision.state is State.queued:
-            own.items.append(checked)
-        else:
-            own.ended.append(_EndedItem(item, decision))
+    async def _withdrawn(self, events: Collection[str]) -> set[str]:
+        """Return which of these events were withdrawn: the ledger has not ended items that are in a digest."""
+        found, waiting = set[str](), list(events)
+        for start in range(0, len(waiting), _CONCURRENT):
+            part = waiting[start : start + _CONCURRENT]
+            heads = await asyncio.gather(*map(self._ledger.head, part))
+            found |= {
+                event for event, head in zip(part, heads, strict=True) if head and "withdrawn_ms" in head
+            }
+        return found
 
     def _decided(self, own: _Digest, now_ms: int) -> RecheckedDelivery:
         digest = own.delivery
@@ -290,7 +294,6 @@ class DigestBatch:
     def _digested(self, digest: str) -> list[Message]:
         """Return the outcomes of the items that the ledger has in a digest."""
         own = self._digests[digest]
-        ended = {one.item.id for one in own.ended}
         return [
             outcome_message(
                 self._topics,
@@ -298,8 +301,25 @@ class DigestBatch:
                 _move(checked.delivery, digest, own.claimed[checked.delivery.id]),
             )
             for checked in own.items
-            if checked.delivery.id in own.claimed and checked.delivery.id not in ended
+            if checked.delivery.id in own.claimed
         ]
+
+
+def _sort(
+    own: _Digest, checked: RecheckedDelivery, step: HistoryStep | None, *, withdrawn: Collection[str]
+) -> None:
+    """Put an item into its digest, or leave it out. `step`: the newest one in the ledger."""
+    item, decision = checked.delivery, checked.decision
+    if step is None or not _is_in(own.delivery.id, step):
+        return
+    if step.state is State.digested:
+        own.claimed[item.id] = step.at_ms
+        if item.event in withdrawn:
+            decision = Decision(State.withdrawn, Reason.withdrawn_by_source, "")
+    if decision.state is State.queued:
+        own.items.append(checked)
+    else:
+        own.ended.append(_EndedItem(item, decision))
 
 
 def _ids(content: DigestContent | None) -> Sequence[str]:
@@ -310,7 +330,7 @@ def _is_in(digest: str, step: HistoryStep) -> bool:
     """Return whether this is the newest step of an item that is in a digest, or can be put into it."""
     if step.state is State.queued:
         return True
-    return step.state in {State.held, State.digested} and step.detail == digest
+    return digest_id(step.state, step.detail) == digest
 
 
 def _has_lost_its_digest(digest: str, step: HistoryStep) -> bool:

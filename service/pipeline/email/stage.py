@@ -23,8 +23,8 @@ from service.model.blocks.suppression import Suppression
 from service.model.catalogue import Catalogue
 from service.model.delivery import Delivery
 from service.model.event import InvalidEvent
-from service.model.holds.digest import is_digest
-from service.model.ids import address_key, is_delivery_id
+from service.model.holds.digest import digest_id, is_digest
+from service.model.ids import address_key
 from service.model.ledger import UNCLAIMED, WAITING, State, Transition, is_open
 from service.model.mail import SendStatus
 from service.model.reasons import DeadReason, Reason, SendReason
@@ -164,7 +164,10 @@ class EmailHandler:
             return
         changed = await with_changed_rows([c for c in checked if c.delivery.id in held], self._ports.tables)
         if changed:
-            ids = [_waiting_id(held[c.delivery.id]) for c in changed]
+            moves = [held[c.delivery.id] for c in changed]
+            ids = [
+                digest_id(one.to, one.detail) or one.delivery for one in moves
+            ]  # an item waits with its digest
             await self._ports.due.hasten(ids, self._ports.clock.now_ms())
 
     async def _recheck(self, digests: DigestBatch, deliveries: Sequence[Delivery]) -> list[RecheckedDelivery]:
@@ -319,7 +322,7 @@ class EmailHandler:
         ]
         await self._ports.ledger.transition(transitions)
         messages = [
-            self._outcome_message(batch.deliveries[transition.delivery], transition)
+            outcome_message(self._topics, batch.deliveries[transition.delivery], transition)
             for transition in transitions
         ]
         for id_, error in failed.items():
@@ -368,11 +371,3 @@ class EmailHandler:
 
     def _suppression_message(self, key: str, row: Suppression) -> Message:
         return Message(self._topics.table("suppressions"), key.encode(), row.to_bytes())
-
-    def _outcome_message(self, delivery: Delivery, transition: Transition) -> Message:
-        return outcome_message(self._topics, delivery, transition)
-
-
-def _waiting_id(held: Transition) -> str:
-    """Return the delivery in the due set for one that is held: its digest, or itself."""
-    return held.detail if is_delivery_id(held.detail) else held.delivery

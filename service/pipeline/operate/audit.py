@@ -12,7 +12,6 @@ from typing import Any
 from service.model.ids import event_of_delivery
 from service.model.ledger import (
     TRANSITIONS,
-    WAITING,
     Entry,
     HistoryStep,
     ReplayKind,
@@ -20,7 +19,7 @@ from service.model.ledger import (
     is_open,
     sources_of,
 )
-from service.model.reasons import HELD_UNTIL_A_TIME, Reason
+from service.model.reasons import Reason
 from service.pipeline.operate.digest_links import digest_id_of
 from service.ports import Clock, DeliveryLog, DigestWindows, DueSet, Ledger, LedgerScan
 
@@ -151,12 +150,7 @@ class Auditor:
 
         One that is held for an operator waits for no record.
         """
-        waiting = [
-            entry
-            for entry in entries
-            if entry.state in WAITING
-            and (entry.state is not State.held or entry.newest_step.reason in HELD_UNTIL_A_TIME)
-        ]
+        waiting = [entry for entry in entries if entry.waits]
         times = await self._due.times([entry.delivery for entry in waiting])
         absent = [entry for entry, at_ms in zip(waiting, times, strict=True) if at_ms is None]
         items = [entry for entry in absent if digest_id_of(entry)]

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from service.model.catalogue import DIGEST
-from service.model.ids import event_of_delivery, is_delivery_id
+from service.model.holds.digest import digest_id
+from service.model.ids import event_of_delivery
 from service.model.ledger import Entry, State
 from service.ports import DigestWindows, DueSet, Ledger, LedgerIndex
 
@@ -25,15 +26,14 @@ class DigestLinks:
         """Return until when each delivery waits (ms); an item of a digest waits as long as that. None: it does not."""
         ids = [digest_id_of(entry) or entry.delivery for entry in entries]
         times, waiting = await self._due.times(ids), await self._due.waiting(ids)
-        until = list[int | None]()
-        for entry, at_ms, delivery in zip(entries, times, waiting, strict=True):
-            if entry.state is State.digested or at_ms is None:
-                until.append(None if entry.state is State.digested else at_ms)
-                continue
-            # The due set holds a delivery for some days at most, then it is held again.
-            own_ms = (delivery.retimed_ms or delivery.deliver_ms) if delivery else 0
-            until.append(max(at_ms, own_ms))
-        return until
+        return [
+            None
+            if entry.state is State.digested or at_ms is None
+            else delivery.until_ms(at_ms)
+            if delivery
+            else at_ms
+            for entry, at_ms, delivery in zip(entries, times, waiting, strict=True)
+        ]
 
     async def of_items(self, entries: Sequence[Entry]) -> list[dict[str, Any] | None]:
         """Return the digest of each item as a document; None for a delivery that goes alone."""
@@ -69,9 +69,7 @@ class DigestLinks:
 
 def digest_id_of(entry: Entry) -> str:
     """Return the delivery id of the digest that an item is in; empty for a delivery that goes alone."""
-    step = entry.newest_step
-    in_digest = step.state in {State.held, State.digested} and is_delivery_id(step.detail)
-    return step.detail if in_digest else ""
+    return digest_id(entry.state, entry.newest_step.detail)
 
 
 def _document(id_: str, entry: Entry | None, next_ms: int | None) -> dict[str, Any]:

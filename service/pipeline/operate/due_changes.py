@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from service.model.delivery import Delivery
-from service.model.holds.digest import is_digest
+from service.model.holds.digest import digest_id, is_digest
 from service.model.ledger import ReplayKind, State, Transition, TransitionResult, is_open
 from service.model.reasons import Reason
 from service.model.topics import TopicNames
@@ -183,7 +183,7 @@ class DueChanges:
             steps = entry.steps if entry else ()
             is_ended = bool(steps) and steps[0].reason is Reason.by_operator
             step = next(iter(steps[is_ended:]), None)
-            if step and step.state in {State.held, State.digested} and step.detail == digest:
+            if step and digest_id(step.state, step.detail) == digest:
                 own.append(item)
                 cut_off |= {item.id} if is_ended else set()
         return (await self._end(own, cut_off, detail))[0]

@@ -6,7 +6,7 @@ order of its times. Items of digests are not in the due set: they are found by i
 
 import re
 from collections import Counter
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -44,6 +44,11 @@ class DueFilter:
         for id_ in self.ids:
             if not is_delivery_id(id_):
                 raise ValueError(f"{id_[:50]!r} is not the id of a delivery")
+
+    @classmethod
+    def of(cls, *values: Iterable[str] | None) -> "DueFilter":
+        """Return the filter of some values, in the order of its fields; None and no values match everything."""
+        return cls(*(frozenset(one or ()) for one in values))
 
     @property
     def is_empty(self) -> bool:
@@ -89,8 +94,8 @@ class WaitingDelivery(NamedTuple):
 
     @property
     def until_ms(self) -> int:
-        """Return until when it waits: it may be decided again before, because the due set holds it for days at most."""
-        return max(self.due_ms, self.delivery.retimed_ms or self.delivery.deliver_ms)
+        """Return until when it waits: it may be decided again before."""
+        return self.delivery.until_ms(self.due_ms)
 
     def document(self) -> dict[str, Any]:
         """Return it as JSON."""

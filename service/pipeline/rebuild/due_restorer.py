@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from service.model.delivery import Delivery
-from service.model.holds.digest import digest_of, window_key
-from service.model.ids import event_of_delivery, is_delivery_id
-from service.model.ledger import RETRIED, Entry, State, is_open
-from service.model.reasons import HELD_UNTIL_A_TIME, Reason
+from service.model.holds.digest import digest_id, digest_of, window_key
+from service.model.ids import event_of_delivery
+from service.model.ledger import Entry, State, is_open
+from service.model.reasons import Reason
 from service.pipeline.holds import HOP_MS
 from service.ports import Clock, DigestWindows, DueSet, Ledger, PendingRetries
 
@@ -35,22 +35,21 @@ class DueRestorer:
         """Restore the places of deliveries of any state. Raise Unavailable."""
         together, alone = list[RestoredDelivery](), list[RestoredDelivery]()
         for one in deliveries:
-            step = one.entry.newest_step
-            in_digest = step.state in {State.held, State.digested} and is_delivery_id(step.detail)
+            in_digest = digest_id(one.entry.state, one.entry.newest_step.detail)
             (together if in_digest else alone).append(one)
         await self._restore_alone(alone)
         if together:
             await self._restore_items(together)
 
     async def _restore_alone(self, deliveries: Sequence[RestoredDelivery]) -> None:
-        waiting = [one for one in deliveries if _waits(one.entry)]
+        waiting = [one for one in deliveries if one.entry.waits]
         noted = await self._noted([one.entry for one in waiting])
         now_ms = self.clock.now_ms()
         await self._add(waiting, noted)
-        if lost := [one.delivery for one in deliveries if one.lost and not _waits(one.entry)]:
+        if lost := [one.delivery for one in deliveries if one.lost and not one.entry.waits]:
             await self.due.add(lost, [now_ms] * len(lost), [State.deferred] * len(lost))
         for one in deliveries:
-            if one.entry.state is State.held and not _waits(one.entry):
+            if one.entry.state is State.held and not one.entry.waits:
                 await self.due.hold([one.delivery], one.entry.newest_step.at_ms)
 
     async def _add(self, waiting: Sequence[RestoredDelivery], due_ms: Sequence[int]) -> None:
@@ -98,20 +97,13 @@ class DueRestorer:
         is_held = entry.state is State.held and not entry.newest_step.attempt
         window = window_key(first, f"{group}|{frequency}")
         await self.windows.restore(digest, window, [one.delivery for one in items], due_ms if is_held else 0)
-        if _waits(entry):
+        if entry.waits:
             await self._add([RestoredDelivery(digest, entry, lost=False)], [due_ms])
 
     async def _noted(self, entries: Sequence[Entry]) -> list[int]:
         now_ms = self.clock.now_ms()
         noted = await self.notes.noted([(one.delivery, one.newest_step.attempt) for one in entries])
         return [now_ms if at_ms is None else at_ms for at_ms in noted]
-
-
-def _waits(entry: Entry) -> bool:
-    """Return whether a delivery waits in the due set."""
-    if entry.state in RETRIED:
-        return True
-    return entry.state is State.held and entry.newest_step.reason in HELD_UNTIL_A_TIME
 
 
 def _as_held(one: RestoredDelivery, due_ms: int) -> Delivery:

@@ -251,18 +251,7 @@ def _note_clock(event: Event) -> None:
 
 
 def _new_entry(delivery: Delivery, decision: Decision, now_ms: int) -> NewEntry:
-    return NewEntry(
-        delivery.event,
-        delivery.id,
-        delivery.recipient,
-        delivery.channel,
-        decision.state,
-        decision.reason,
-        now_ms,
-        decision.detail,
-        delivery.rule,
-        delivery.matched,
-    )
+    return NewEntry.of_delivery(delivery, decision.state, decision.reason, now_ms, decision.detail)
 
 
 def _outcome(delivery: Delivery, new_entry: NewEntry, state: State) -> Outcome:

@@ -23,7 +23,7 @@ from service.api.routes.operate.access import (
     document,
     time_ms,
 )
-from service.api.routes.operate.operations import OperationView, operation_document
+from service.api.routes.operate.operations import BEGUN, begun
 from service.model.mask import mask_text
 from service.model.operation import OperationKind
 from service.pipeline.operate.cursors import cursor_of, positions_in
@@ -128,9 +128,6 @@ class DeadLetterPlan(BaseModel):
 _PLAN = response(
     schema_ref(DeadLetterPlan), "What would be changed; nothing was (`dry_run`, or nothing is open)."
 )
-_BEGUN = response(
-    schema_ref(OperationView), "The change has begun; GET /v1/operations/{id} shows how far it is."
-)
 _CHANGE_ERRORS = error_responses(400, 401, 403, 404, 413, 422, 429, 501, 503)
 
 
@@ -204,7 +201,7 @@ async def get_dead_letter(
     "/redrive",
     operation_id="redrive_dead_letters",
     summary="Redrive dead letters",
-    responses={200: _PLAN, 202: _BEGUN, **_CHANGE_ERRORS},
+    responses={200: _PLAN, 202: BEGUN, **_CHANGE_ERRORS},
     openapi_extra=request_body(schema_ref(DeadLetterChoice)),
 )
 async def redrive(request: Request, principal: MayWriteOperations, services: Services) -> Response:
@@ -219,7 +216,7 @@ async def redrive(request: Request, principal: MayWriteOperations, services: Ser
     "/discard",
     operation_id="discard_dead_letters",
     summary="Discard dead letters",
-    responses={200: _PLAN, 202: _BEGUN, **_CHANGE_ERRORS},
+    responses={200: _PLAN, 202: BEGUN, **_CHANGE_ERRORS},
     openapi_extra=request_body(schema_ref(DeadLetterChoice)),
 )
 async def discard(request: Request, principal: MayWriteOperations, services: Services) -> Response:
@@ -241,9 +238,7 @@ async def _change(
     if form.dry_run or not survey.total:
         return await document(survey_document(survey))
     id_ = await services.begin_dead_letter_change(principal.name, kind, chosen, survey.total)
-    status = await services.operations.status(id_)
-    assert status is not None
-    return await document(operation_document(status), status=202)
+    return await begun(services, id_)
 
 
 def dead_letter_row(known: KnownDeadLetter) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from service.api.routes.operate.access import (
     check_personal,
     document,
 )
-from service.api.routes.operate.operations import OperationView, operation_document
+from service.api.routes.operate.operations import BEGUN, begun
 from service.model.catalogue import Lane
 from service.model.channels import Channel
 from service.model.ledger import State
@@ -119,7 +119,7 @@ class DueChoice(BaseModel):
 
     def chosen(self) -> DueFilter:
         """Return the filter. Raise ValueError for what is no id."""
-        return due_filter(self.ids, self.events, self.recipients, self.types, self.reasons)
+        return DueFilter.of(self.ids, self.events, self.recipients, self.types, self.reasons)
 
 
 class RetimeChoice(DueChoice):
@@ -150,9 +150,6 @@ class DuePlan(BaseModel):
 
 
 _PLAN = response(schema_ref(DuePlan), "What would be changed; nothing was (`dry_run`, or nothing matches).")
-_BEGUN = response(
-    schema_ref(OperationView), "The change has begun; GET /v1/operations/{id} shows how far it is."
-)
 _CHANGE_ERRORS = error_responses(400, 401, 403, 413, 422, 429, 501, 503)
 
 
@@ -195,7 +192,7 @@ async def list_waiting(
     """
     await check_personal(deps, principal, personal, {"list": "due"})
     try:
-        chosen = due_filter(delivery, event, recipient, type, reason)
+        chosen = DueFilter.of(delivery, event, recipient, type, reason)
     except ValueError as error:
         raise parameter_error("delivery", str(error)) from None
     try:
@@ -210,7 +207,7 @@ async def list_waiting(
     "/release",
     operation_id="release_waiting",
     summary="Send what waits now",
-    responses={200: _PLAN, 202: _BEGUN, **_CHANGE_ERRORS},
+    responses={200: _PLAN, 202: BEGUN, **_CHANGE_ERRORS},
     openapi_extra=request_body(schema_ref(DueChoice)),
 )
 async def release(request: Request, principal: MayWriteOperations, services: Services) -> Response:
@@ -226,7 +223,7 @@ async def release(request: Request, principal: MayWriteOperations, services: Ser
     "/retime",
     operation_id="retime_waiting",
     summary="Set another time for what waits",
-    responses={200: _PLAN, 202: _BEGUN, **_CHANGE_ERRORS},
+    responses={200: _PLAN, 202: BEGUN, **_CHANGE_ERRORS},
     openapi_extra=request_body(schema_ref(RetimeChoice)),
 )
 async def retime(request: Request, principal: MayWriteOperations, services: Services) -> Response:
@@ -239,7 +236,7 @@ async def retime(request: Request, principal: MayWriteOperations, services: Serv
     "/cancel",
     operation_id="cancel_waiting",
     summary="Cancel what waits",
-    responses={200: _PLAN, 202: _BEGUN, **_CHANGE_ERRORS},
+    responses={200: _PLAN, 202: BEGUN, **_CHANGE_ERRORS},
     openapi_extra=request_body(schema_ref(DueChoice)),
 )
 async def cancel(request: Request, principal: MayWriteOperations, services: Services) -> Response:
@@ -259,18 +256,4 @@ async def _change(
     if form.dry_run or not survey.total:
         return await document(survey.document())
     id_ = await services.begin_due_change(principal.name, kind, chosen, at_ms, total=survey.total)
-    status = await services.operations.status(id_)
-    assert status is not None
-    return await document(operation_document(status), status=202)
-
-
-def due_filter(
-    ids: Names | None,
-    events: Names | None,
-    recipients: Names | None,
-    types: Names | None,
-    reasons: Names | None,
-) -> DueFilter:
-    """Return the filter of some values; None and no values match everything. Raise ValueError for what is no id."""
-    values = (ids, events, recipients, types, reasons)
-    return DueFilter(*(frozenset(one or ()) for one in values))
+    return await begun(services, id_)

@@ -46,6 +46,12 @@ class OperationView(BaseModel):
     error: str | Absent = None
 
 
+BEGUN = response(
+    schema_ref(OperationView), "The change has begun; GET /v1/operations/{id} shows how far it is."
+)
+"""What a change answers that is made in the background."""
+
+
 class OperationList(BaseModel):
     """Operations, newest first."""
 
@@ -157,6 +163,11 @@ async def start_replay(request: Request, principal: MayWriteOperations, services
     if form.dry_run or not survey.total:
         return await document(replay_document(survey))
     id_ = await services.begin_replay(principal.name, chosen, form.rate, survey.total)
+    return await begun(services, id_)
+
+
+async def begun(services: OperatorServices, id_: str) -> Response:
+    """Return the answer to a request that has begun an operation. Raise Unavailable."""
     status = await services.operations.status(id_)
     assert status is not None
     return await document(operation_document(status), status=202)
