@@ -1,0 +1,169 @@
+"""Runs the blocks of a page, in order, in a folder of its own, against a stack on ports of its own."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+
+from tests.support.doc_page import Block, Page
+
+_TIMEOUT_S = 30
+_YES = b"y\n" * 20
+"""The answer to every question of a command."""
+_COMMAND = """source {state} 2>/dev/null; cd "$(cat {folder} 2>/dev/null || pwd)"
+{command}
+code=$?; declare -p > {state}; pwd > {folder}; exit $code
+"""
+"""A command, with the variables and the folder that the one before it has left."""
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """What went wrong at a line of a page."""
+
+    line: int
+    text: str
+
+    def __str__(self) -> str:
+        return f"line {self.line}: {self.text}"
+
+
+class PageRun:
+    """A page, run once. `ports`: of the stack, by the one that the page names. `commands`: the folder with `tocsin`."""
+
+    def __init__(
+        self, page: Page, folder: Path, ports: Mapping[int, int], commands: Path, **environment: str
+    ) -> None:
+        self._page = page
+        self._work = folder / "work"
+        self._state = folder
+        self._ports = ports
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith("TOCSIN_")}
+        path = f"{commands}:{Path(sys.executable).parent}:{inherited['PATH']}"
+        self._environment = inherited | {"PATH": path, "HOME": str(folder), "NO_COLOR": "1"} | environment
+        self._work.mkdir(parents=True)
+        (self._work / ".venv").mkdir()
+        (self._work / ".venv" / "bin").symlink_to(commands)
+
+    def failures(self) -> list[Failure]:
+        """Run every block; return what failed."""
+        return [failure for block in self._page.blocks() for failure in self._run(block)]
+
+    def _run(self, block: Block) -> Iterator[Failure]:
+        if block.title:
+            file = self._work / block.title
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(self._mapped(block.text))
+        if "not run" in block.directives:
+            return
+        match block.language:
+            case "console":
+                yield from self._run_console(block)
+            case "python":
+                yield from self._run_python(block)
+            case "json" | "toml" | "yaml":
+                yield from _syntax_failures(block)
+
+    def _run_console(self, block: Block) -> Iterator[Failure]:
+        commands = block.commands()
+        for command in commands:
+            script = _COMMAND.format(
+                state=self._state / "variables",
+                folder=self._state / "folder",
+                command=self._mapped(command.text),
+            )
+            code, output = self._execute(["bash", "-c", script], block.directives.get("until", ""))
+            wanted = int(block.directives.get("exit", "0")) if command is commands[-1] else 0
+            if code != wanted:
+                yield Failure(command.line, f"{command.text}: exit code {code}: {output[-1500:]}")
+            elif (missing := _missing(command.expected, output)) is not None:
+                yield Failure(command.line, f"{command.text}: does not print {missing!r}: {output[-1500:]}")
+
+    def _run_python(self, block: Block) -> Iterator[Failure]:
+        file = self._work / (block.title or "program.py")
+        file.write_text(self._mapped(block.text))
+        code, output = self._execute([sys.executable, str(file)], block.directives.get("until", ""))
+        if code:
+            yield Failure(block.line, f"exit code {code}: {output[-1500:]}")
+
+    def _execute(self, command: Sequence[str], until: str) -> tuple[int, str]:
+        """Run a command to its end, or until it has printed a text. Return its exit code, 0 for the latter, and output."""
+        with subprocess.Popen(
+            command,
+            cwd=self._work,
+            env=self._environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        ) as process:
+            if not until:
+                try:
+                    output = process.communicate(_YES, _TIMEOUT_S)[0].decode()
+                except subprocess.TimeoutExpired:
+                    os.killpg(process.pid, signal.SIGKILL)
+                    return -1, f"no end within {_TIMEOUT_S} s: {process.communicate()[0].decode()}"
+                return process.returncode, self._named(output)
+            output = _read_until(process, until)
+            if until not in output:
+                return process.wait(_TIMEOUT_S), self._named(output)
+            os.killpg(process.pid, signal.SIGINT)
+            process.communicate(timeout=_TIMEOUT_S)
+            return 0, self._named(output)
+
+    def _mapped(self, text: str) -> str:
+        """Return a text of the page with the ports of the stack."""
+        return _with_ports(text, self._ports)
+
+    def _named(self, output: str) -> str:
+        """Return an output with the ports of the page."""
+        return _with_ports(output, {there: here for here, there in self._ports.items()})
+
+
+def _read_until(process: "subprocess.Popen[bytes]", text: str) -> str:
+    """Return what a process prints until it has printed a text, or has ended. It is killed if it takes too long."""
+    assert process.stdout is not None
+    output = b""
+    timer = subprocess.Popen(
+        ["bash", "-c", f"sleep {_TIMEOUT_S}; kill -KILL -- -{process.pid}"], start_new_session=True
+    )
+    try:
+        while text.encode() not in output and (chunk := os.read(process.stdout.fileno(), 65_536)):
+            output += chunk
+    finally:
+        os.killpg(timer.pid, signal.SIGKILL)
+        timer.wait()
+    return output.decode()
+
+
+def _with_ports(text: str, ports: Mapping[int, int]) -> str:
+    named = "|".join(map(str, ports))
+    return re.sub(rf"(?<=127\.0\.0\.1:)(?:{named})\b", lambda port: str(ports[int(port[0])]), text)
+
+
+def _missing(expected: Sequence[str], output: str) -> str | None:
+    """Return the first expected line that the output does not have after those before it; `…` is any text."""
+    lines = iter(output.splitlines())
+    for wanted in expected:
+        pattern = ".*".join(map(re.escape, re.split(" *… *", wanted.strip())))
+        if wanted.strip() and not any(re.fullmatch(pattern, line.strip()) for line in lines):
+            return wanted
+    return None
+
+
+def _syntax_failures(block: Block) -> Iterator[Failure]:
+    if "…" in block.text:
+        return
+    parse = {"json": json.loads, "toml": tomllib.loads, "yaml": yaml.safe_load}[block.language]
+    try:
+        parse(block.text)
+    except (ValueError, yaml.YAMLError) as error:
+        yield Failure(block.line, str(error))

@@ -1,0 +1,55 @@
+"""Every console block and program of the documents runs against a stack of `tocsin dev`, and prints what is shown."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from service.dev.sample_run import follow, publish_samples
+from service.dev.stack import DevStack
+from tests.docs.page_run import PageRun
+from tests.docs.pages import CURRENT
+from tests.support.command_server import CommandServer
+from tests.support.dev_stack import stack_in
+
+pytestmark = [pytest.mark.timeout(900), pytest.mark.asyncio(loop_scope="module")]
+_RUN = [
+    name for name, page in CURRENT.items() if any(b.language in {"console", "python"} for b in page.blocks())
+]
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def stack(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[DevStack]:
+    """Yield what `make run` starts, with its sample events delivered."""
+    stack = stack_in(tmp_path_factory.mktemp("stack"))
+    try:
+        parts = await stack.start()
+        await follow(parts, await publish_samples(parts), 120)
+        yield stack
+    finally:
+        await stack.stop()
+
+
+@pytest.fixture(scope="module")
+def commands(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Yield the folder with the program `tocsin`."""
+    folder = tmp_path_factory.mktemp("commands")
+    with CommandServer(folder):
+        yield folder
+
+
+@pytest.mark.parametrize("name", _RUN)
+async def test_what_a_page_shows_runs(name: str, stack: DevStack, commands: Path, tmp_path: Path) -> None:
+    """In the order of the page, in one folder."""
+    dev = stack.settings.dev
+    ports = {
+        9092: dev.kafka_port, 6379: dev.redis_port, 1025: dev.smtp_port, 8025: dev.mail_port, 8000: dev.http_port
+    }  # fmt: skip
+    variables = {f"TOCSIN_DEV__{name.upper()}": str(port) for name, port in dev.model_dump().items()}
+    run = PageRun(CURRENT[name], tmp_path, ports, commands, TOCSIN_MODE="dev", **variables)
+
+    failures = await asyncio.to_thread(run.failures)
+
+    assert not failures, "\n".join(map(str, failures))
