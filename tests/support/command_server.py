@@ -124,7 +124,7 @@ def _run(arguments: list[str], environment: dict[str, str], folder: str) -> None
     if not _SERVERS.isdisjoint(arguments[:1]):
         os.execv(sys.executable, [sys.executable, "-m", "service.cli", *arguments])
     sys.argv = ["tocsin", *arguments]
-    sys.stdin, sys.stdout, sys.stderr = open(0), open(1, "w"), open(2, "w", buffering=1)  # noqa: PTH123, SIM115
+    sys.stdin, sys.stdout, sys.stderr = open(0), open(1, "w"), open(2, "w", buffering=1)  # noqa: SIM115
     signal.signal(signal.SIGINT, signal.default_int_handler)
     code = 1
     try:

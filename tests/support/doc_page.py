@@ -75,7 +75,7 @@ class Block:
                     end = here[1]
             elif not found:
                 raise ValueError(f"line {line}: output before a command")
-            elif end or _is_continued(found[-1][1][-1]) and not found[-1][2]:
+            elif end or (_is_continued(found[-1][1][-1]) and not found[-1][2]):
                 found[-1][1].append(text)
                 end = "" if text.strip() == end else end
             else:

@@ -125,6 +125,33 @@ def new(
     )
 
 
+@app.command()
+def generate(
+    *,
+    language: Annotated[str, typer.Argument(metavar="LANGUAGE", help="A language of the clients: python.")],
+    output: Annotated[Path, typer.Option(metavar="DIR", help="The folder to write to.")],
+) -> None:
+    """Write typed events of the catalogue, for the client of upstream services in a language.
+
+    Files of the same names are replaced.
+    """
+    from service.cli.develop.sdk import LANGUAGES, describe
+
+    if language not in LANGUAGES:
+        raise typer.BadParameter(f"must be one of {', '.join(LANGUAGES)}", param_hint="LANGUAGE")
+    catalogue = load_catalogue(load())
+    try:
+        files = LANGUAGES[language](describe(catalogue))
+    except ValueError as error:
+        raise CliError(f"the classes cannot be written: {error}") from error
+    for name, text in files.items():
+        file = output / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text, "utf-8")
+        print_text(str(file))
+    print_note(f"events of {plural(len(catalogue), 'type')} written")
+
+
 def _check(settings: Settings) -> None:
     """Render every template. Raise CliError with the first fault."""
     from service.adapters.brand_file import load_brands
