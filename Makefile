@@ -50,11 +50,12 @@ lock: $(VENV)/.ready ## update the lock files from pyproject.toml
 	$(BIN)/uv pip compile -q pyproject.toml --universal --generate-hashes --no-header --no-emit-index-url -c requirements-dev.lock -o requirements.lock
 	$(BIN)/uv pip compile -q tests/interop/openapi/requirements.in --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url -o tests/interop/openapi/requirements.lock
 
-docs: $(VENV)/.ready ## write what is made from the code: OpenAPI, AsyncAPI, reasons, conformance, typed events
+docs: $(VENV)/.ready ## write what is made from the code: OpenAPI, AsyncAPI, reasons, conformance, commands, typed events
 	$(BIN)/python -m service.api > docs/api/openapi.json
 	$(BIN)/python -m streams.topics.asyncapi > docs/events/asyncapi.json
 	$(BIN)/python -m service.model > docs/reasons.md
 	$(BIN)/python -m tests.support.conformance > docs/conformance.md
+	$(BIN)/python -m tests.support.cli_reference > docs/reference/cli.md
 	$(BIN)/python -m tests.support.client_vectors > clients/vectors.json
 	@$(BIN)/tocsin types generate python --output clients/python/tocsin_client
 

@@ -1,7 +1,7 @@
 """Build the documentation site: `python .ci/site.py OUTPUT`, from `zensical.toml`, `docs/` and the pages beside it.
 
-A page may link to a file outside `docs/`, as it is read in the repository too: the contributors' guide, an alert rule, a
-test. The site has these files as pages, and others as downloads, under the same path below `repository/`.
+A page may link to a file outside `docs/`, as it is read in the repository too: the guide for contributors, an alert
+rule, a test. The site has Markdown as pages and other files as they are, under the same path below `repository/`.
 """
 
 import argparse

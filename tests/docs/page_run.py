@@ -95,7 +95,7 @@ class PageRun:
             yield Failure(block.line, f"exit code {code}: {output[-1500:]}")
 
     def _execute(self, command: Sequence[str], until: str) -> tuple[int, str]:
-        """Run a command to its end, or until it has printed a text. Return its exit code, 0 for the latter, and output."""
+        """Run a command to its end, or until it has printed a text, which counts as 0. Return exit code and output."""
         with subprocess.Popen(
             command,
             cwd=self._work,

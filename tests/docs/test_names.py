@@ -16,12 +16,14 @@ from service.cli.support.command_group import COMMANDS, module_of
 from streams.topics.table import TOPICS
 from streams.worker.stage_table import STAGES
 from tests.docs.pages import CURRENT, PAGES
+from tests.support.cli_reference import cli_reference
 from tests.support.doc_page import LANGUAGES, Page
 from tests.support.paths import ROOT
 from tests.unit.observability.test_metrics_documented import declared
 
 _EVERY = pytest.mark.parametrize("name", CURRENT)
 _TOCSIN = re.compile(r"(?<!user )(?<![\w/.-])(?:\.venv/bin/)?tocsin((?: [^`|;&#\n]+)?)")
+_NO_METRICS = frozenset({"tocsin_client", "tocsin_outbox"})
 _SUFFIXES = ("_bucket", "_count", "_sum")
 
 
@@ -69,10 +71,7 @@ def test_metrics_and_alerts_exist(name: str) -> None:
 
 
 def _metrics(text: str) -> set[str]:
-    return set(re.findall(r"(?<![\w.-])tocsin_[a-z_]*[a-z](?![\w.-])", text)) - {
-        "tocsin_client",
-        "tocsin_api_key",
-    }
+    return set(re.findall(r"(?<![\w.-])tocsin_[a-z_]*[a-z](?![\w.-])", text)) - _NO_METRICS
 
 
 @_EVERY
@@ -85,6 +84,11 @@ def test_topics_and_stages_exist(name: str) -> None:
 
     assert not {topic for topic in named if not topic.endswith((".md", ".py")) and topic not in topics}
     assert not stages - set(STAGES)
+
+
+def test_the_reference_of_commands_is_that_of_the_code() -> None:
+    """docs/reference/cli.md is made from the code: `make docs`."""
+    assert PAGES["docs/reference/cli.md"].text == cli_reference()
 
 
 @_EVERY
