@@ -78,4 +78,4 @@ def _text(help_: str) -> str:
 
 
 if __name__ == "__main__":
-    print(cli_reference(), end="")  # noqa: T201
+    print(cli_reference(), end="")
