@@ -1,13 +1,8 @@
 """Settings of the API's rate limits. They are a part of `service.settings`."""
 
-import re
-
 from pydantic import BaseModel, Field, field_validator
 
-RATE = re.compile(
-    r"[1-9]\d{0,8} ?(?:/|per) ?[1-9]?\d{0,4} ?(?:second|minute|hour|day|month|year)s?", re.ASCII
-)
-"""A rate limit, as the `limits` library reads it."""
+from service.model.rate_limit import parse_rate_limit
 
 
 class LimitSettings(BaseModel):
@@ -34,6 +29,6 @@ class LimitSettings(BaseModel):
     @field_validator("*", mode="after")
     @classmethod
     def _is_rate(cls, value: str | int) -> str | int:
-        if isinstance(value, str) and value and not RATE.fullmatch(value):
-            raise ValueError("must be a rate such as 600/minute, or empty")
+        if isinstance(value, str) and value:
+            parse_rate_limit(value)
         return value
