@@ -5,7 +5,6 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from functools import partial
 
-import faust
 import structlog
 
 from service.bootstrap.parts import Parts, connections
@@ -18,6 +17,7 @@ from service.pipeline.resolve import strict_json
 from streams.consumer.limits import StageLimits
 from streams.kafka.connection import kafka_connection
 from streams.kafka.record_batches import MAX_RECORD_BYTES
+from streams.lifecycle import Service
 from streams.producer.producer import Producer
 from streams.worker.bounce_listener import BounceListener
 from streams.worker.heartbeat import PeriodicTask, RelayDrain, heartbeats
@@ -126,12 +126,15 @@ async def _nothing() -> int:
 
 @asynccontextmanager
 async def resources(
-    parts: Parts, status: WorkerStatus, producer: Producer, stages: Stages
-) -> AsyncIterator[Sequence[faust.Service]]:
-    """Open what the stages share: relays, heartbeat, scheduler, bounce listener. Close it at the end."""
+    parts: Parts, status: WorkerStatus, beside: Sequence[Service], producer: Producer, stages: Stages
+) -> AsyncIterator[Sequence[Service]]:
+    """Open what the stages share: relays, heartbeat, scheduler, bounce listener. Close it at the end.
+
+    `beside`: further services that run as long as the stages do.
+    """
     names = _stage_names(parts)
     log.info("worker_started", stages=list(names), **connections(parts.settings))
-    services: list[faust.Service] = [state_keeper(parts, kafka_connection(parts.settings.kafka))]
+    services: list[Service] = [state_keeper(parts, kafka_connection(parts.settings.kafka)), *beside]
     if "email" in names:
         await parts.transport.start()
         services.append(RelayDrain(parts.transport, parts.settings.worker.drain))

@@ -435,9 +435,10 @@ async def test_an_unavailable_limit() -> None:
 
 async def test_a_relay_keeps_its_rate() -> None:
     """Send as many messages a second as the limit permits and no more."""
-    async with ScriptedServer() as server, engine(
-        relay(server, rate=50.0), limit=SteadyRate(50.0)
-    ) as transport:
+    async with (
+        ScriptedServer() as server,
+        engine(relay(server, rate=50.0), limit=SteadyRate(50.0)) as transport,
+    ):
         began = monotonic()
         results = await send(transport, *map(mail, range(40)))
 
