@@ -6,7 +6,7 @@ It protects others from floods that name them as a target. A client that may del
 import re
 from collections.abc import Sequence
 
-from service.model.rate_limit import parse_rate_limit
+from service.settings.limits import parse_rate_limit
 
 EVENTS_PATH = "/v1/events"
 _ORIGIN = re.compile(rb"[\w.*:/\[\]-]{1,255}", re.ASCII)

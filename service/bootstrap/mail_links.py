@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from service.model.catalogue import Catalogue
 from service.model.delivery import Delivery
-from service.model.verp import Verp
+from service.model.signatures.verp import Verp
 from service.pages.brand import Brands
 from service.pipeline.tables.preference_tokens import PreferenceTokens
 from service.pipeline.tables.unsubscribe_tokens import UnsubscribeTokens

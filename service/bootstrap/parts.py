@@ -44,8 +44,8 @@ from service.bootstrap.explain_parts import explainer, index_s
 from service.bootstrap.mail_links import MailLinks
 from service.model.catalogue import Catalogue
 from service.model.record import Handler
+from service.model.signatures.verp import Verp
 from service.model.topics import TopicNames
-from service.model.verp import Verp
 from service.pages.brand import Brands
 from service.pipeline.bounces.process import BounceProcessor
 from service.pipeline.email.allowances import Allowances

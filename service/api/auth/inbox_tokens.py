@@ -10,7 +10,7 @@ from typing import Any
 
 import jwt
 
-from service.model.signing import signing_key
+from service.model.signatures import signing_key
 
 TYPE = "tocsin-inbox+jwt"
 """The `typ` of their header, which tells them from tokens of the issuer (RFC 8725, section 3.11)."""

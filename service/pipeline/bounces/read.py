@@ -5,7 +5,7 @@ The content is written by strangers. The cost is bounded by `mime.Limits`, and l
 
 from dataclasses import replace
 
-from service.model.verp import candidates
+from service.model.signatures.verp import candidates
 from service.pipeline.bounces.automatic import (
     is_away_note,
     is_from_program,

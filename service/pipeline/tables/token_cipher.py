@@ -13,7 +13,7 @@ import orjson
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESSIV
 
-from service.model.signing import encryption_key
+from service.model.signatures import encryption_key
 
 
 class TokenCipher:

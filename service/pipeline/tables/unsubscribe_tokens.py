@@ -15,7 +15,7 @@ from service.model.catalogue import Catalogue
 from service.model.delivery import Delivery
 from service.model.holds.digest import is_digest
 from service.model.ids import address_key
-from service.model.signing import Signer
+from service.model.signatures import Signer
 from service.pipeline.tables.token_cipher import TokenCipher
 
 _DAY_MS = 86_400_000

@@ -75,7 +75,7 @@ async def test_a_start_that_fails_stops_what_had_started() -> None:
 
 
 async def test_a_task_that_something_else_cancels_is_a_failure() -> None:
-    """aiokafka leaks cancellations; a service that lost its task would do nothing, and nobody would know."""
+    """aiokafka leaks cancellations; a service that lost its task would do nothing."""
 
     class Losing(Service):
         async def on_start(self) -> None:

@@ -7,8 +7,8 @@ from itertools import islice
 
 from service.adapters.redis.client import Store
 from service.adapters.redis.script_batch import Script
-from service.model.rate_limit import RateLimit, parse_rate_limit
 from service.ports import Quota, Unavailable
+from service.settings.limits import RateLimit, parse_rate_limit
 
 _TAKE = Script("rate_limit_take")
 _SHARES_PER_LIMIT = 100

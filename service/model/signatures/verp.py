@@ -14,7 +14,7 @@ from typing import NamedTuple
 from service.model.address import ascii_domain, mailbox
 from service.model.delivery import Delivery
 from service.model.ids import DELIVERY_BYTES, address_key, event_of_delivery
-from service.model.signing import Mac, Signer
+from service.model.signatures import Mac, Signer
 
 _HINT_BYTES, _SIGNATURE_BYTES = 6, 12
 _PAYLOAD_BYTES = DELIVERY_BYTES + _HINT_BYTES

@@ -3,9 +3,8 @@
 import pytest
 from pydantic import ValidationError
 
-from service.model.rate_limit import parse_rate_limit
 from service.settings import Settings
-from service.settings.limits import LimitSettings
+from service.settings.limits import LimitSettings, parse_rate_limit
 
 
 @pytest.mark.parametrize(

@@ -5,8 +5,8 @@ import pytest
 from service.api.auth.inbox_tokens import InboxTokens
 from service.console.session import Seal
 from service.model.ids import delivery_id, event_key
-from service.model.signing import Signer, encryption_key, signing_key
-from service.model.verp import Verp
+from service.model.signatures import Signer, encryption_key, signing_key
+from service.model.signatures.verp import Verp
 from service.pipeline.tables.preference_centre import PreferenceOwner
 from service.pipeline.tables.preference_tokens import PreferenceTokens
 from service.pipeline.tables.unsubscribe_tokens import DigestTarget, UnsubscribeTokens
