@@ -19,7 +19,6 @@ from streams.kafka.connection import kafka_connection
 from streams.kafka.record_batches import MAX_RECORD_BYTES
 from streams.lifecycle import Service
 from streams.producer.producer import Producer
-from streams.worker.bounce_listener import BounceListener
 from streams.worker.heartbeat import PeriodicTask, RelayDrain, heartbeats
 from streams.worker.report import WorkerStatus, reported
 from streams.worker.stages import Stages, StageSpec
@@ -145,6 +144,8 @@ async def resources(
         bounces = parts.bounces(producer)
         if bounces is None:
             raise UnknownStage("the stage bounces needs TOCSIN_MAIL__BOUNCE_DOMAIN")
+        from streams.worker.bounce_listener import BounceListener  # noqa: PLC0415 - no other stage needs its server
+
         services.append(BounceListener(bounces, parts.settings.bounces))
         # the listener works when it is sent something; this says whether it would have to defer it
         services.append(PeriodicTask("bounces", _nothing, parts.completeness.incomplete, idle_s=1.0))
