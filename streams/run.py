@@ -1,12 +1,11 @@
 """Running one worker process until it is stopped."""
 
 import gc
-from typing import Any
 
-import mode.loop
 import structlog
 
 from service.bootstrap.parts import Parts
+from streams.app import asyncio_services, faust_app
 
 log = structlog.get_logger(__name__)
 
@@ -16,21 +15,31 @@ _GC_THRESHOLD = (
 
 
 def run_worker(parts: Parts) -> None:
-    """Run the stages that the settings name. Return after SIGTERM or Ctrl-C, when the stages have drained."""
-    mode.loop.use("uvloop")
-    import faust  # noqa: PLC0415 - the loop must be chosen first
+    """Run the stages that the settings name. Return after SIGTERM or Ctrl-C, when the stages have drained.
 
-    from streams.app import app_of  # noqa: PLC0415
+    Raise SystemExit 1 when a service has failed.
+    """
+    if parts.settings.worker.shell == "asyncio":
+        from streams.shells.asyncio_shell import run_on_asyncio  # noqa: PLC0415 - one of the two
 
-    app = app_of(parts)
-    gc.freeze()  # catalogue, templates and modules live as long as the process: keep them out of every collection
-    gc.set_threshold(_GC_THRESHOLD, 20, 20)
-    options: dict[str, Any] = {"loglevel": parts.settings.log_level, "redirect_stdouts": False, "quiet": True}
-    worker = faust.Worker(app, override_logging=False, **options)
-    worker.spinner = None  # it would write terminal codes into the log
+        services = asyncio_services(parts)
+        _set_collections()
+        run_on_asyncio(services)
+        return
+    from streams.shells.faust_app import choose_loop, run_app  # noqa: PLC0415 - one of the two
+
+    choose_loop()
+    app = faust_app(parts)
+    _set_collections()
     try:
-        worker.execute_from_commandline()
+        run_app(app, parts.settings.log_level)
     except SystemExit as end:
         if end.code and end.__context__ is not None:  # mode exits with 1 and does not log the cause
             log.error("worker_shutdown_failed", exc_info=end.__context__)
         raise
+
+
+def _set_collections() -> None:
+    """Keep the catalogue, templates and modules, which live as long as the process, out of every collection."""
+    gc.freeze()
+    gc.set_threshold(_GC_THRESHOLD, 20, 20)

@@ -1,1 +1,1 @@
-"""The world outside: Redis, SMTP relays, templates, the catalogue's files, DKIM, rate limits, traces."""
+"""The world outside: Redis, SMTP relays, templates, the catalogue's files, DKIM, traces."""

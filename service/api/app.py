@@ -43,7 +43,7 @@ from service.api.routes.operate import (
     suppressions,
     workers,
 )
-from service.bootstrap.parts import preference_tokens, unsubscribe_tokens
+from service.bootstrap.mail_links import preference_tokens, unsubscribe_tokens
 from service.settings import Settings
 
 _ROUTE_MODULES = (

@@ -6,7 +6,7 @@ It protects others from floods that name them as a target. A client that may del
 import re
 from collections.abc import Sequence
 
-from limits import parse
+from service.settings.limits import parse_rate_limit
 
 EVENTS_PATH = "/v1/events"
 _ORIGIN = re.compile(rb"[\w.*:/\[\]-]{1,255}", re.ASCII)
@@ -28,5 +28,5 @@ def per_minute(limit: str) -> str:
     """Return the requests a minute that a limit allows, at least 1; `*` for no limit."""
     if not limit:
         return "*"
-    rate = parse(limit)
-    return str(max(1, rate.amount * _MINUTE_S // rate.get_expiry()))
+    rate = parse_rate_limit(limit)
+    return str(max(1, rate.amount * _MINUTE_S // rate.window_s))

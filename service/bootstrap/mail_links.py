@@ -5,11 +5,11 @@ from dataclasses import dataclass
 
 from service.model.catalogue import Catalogue
 from service.model.delivery import Delivery
-from service.model.verp import Verp
+from service.model.signatures.verp import Verp
 from service.pages.brand import Brands
 from service.pipeline.tables.preference_tokens import PreferenceTokens
 from service.pipeline.tables.unsubscribe_tokens import UnsubscribeTokens
-from service.settings import MailSettings
+from service.settings import MailSettings, Settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,3 +52,25 @@ class MailLinks:
         brand = self.brands.brand_of_delivery(delivery)
         look = f"?brand={brand.key}" if brand.key else ""
         return f"{self.settings.unsubscribe_base}/{page}/{token}{look}"
+
+
+def unsubscribe_tokens(settings: Settings) -> UnsubscribeTokens | None:
+    """Return the maker and reader of the tokens in unsubscribe links; None without a secret."""
+    secrets = settings.mail_secrets
+    return UnsubscribeTokens(secrets, settings.mail.unsubscribe_days) if secrets else None
+
+
+def preference_tokens(settings: Settings) -> PreferenceTokens | None:
+    """Return the maker and reader of the tokens in links to a person's preferences; None without a secret."""
+    secrets = settings.mail_secrets
+    return PreferenceTokens(secrets, settings.mail.unsubscribe_days) if secrets else None
+
+
+def return_addresses(settings: Settings) -> Verp | None:
+    """Return the maker and reader of return addresses; None without a domain. Raise ValueError without a secret."""
+    domain, secrets = settings.mail.bounce_domain, settings.mail_secrets
+    if domain and not secrets:
+        raise ValueError(
+            "TOCSIN_MAIL__BOUNCE_DOMAIN needs TOCSIN_MAIL__SECRETS: unsigned bounces are not believed"
+        )
+    return Verp(secrets, domain) if domain else None

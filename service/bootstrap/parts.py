@@ -2,14 +2,15 @@
 
 import os
 import socket
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import cache, partial
 from importlib.metadata import version
 from secrets import token_urlsafe
+from typing import TYPE_CHECKING
 
 from service.adapters.brand_file import load_brands
 from service.adapters.catalogue_file import load_catalogue
-from service.adapters.dkim import dkim_signer
 from service.adapters.redis.client import Store
 from service.adapters.redis.connect.lineage import LineageCheck
 from service.adapters.redis.connect.url import describe
@@ -17,7 +18,6 @@ from service.adapters.redis.delivery.digest_windows import RedisDigestWindows
 from service.adapters.redis.delivery.due import RedisDueSet
 from service.adapters.redis.delivery.fan_outs import RedisFanOuts
 from service.adapters.redis.delivery.mail_limits import RedisMailLimits
-from service.adapters.redis.delivery.sending_rate import RedisSendingRate
 from service.adapters.redis.delivery.soft_bounces import RedisSoftBounceScores
 from service.adapters.redis.delivery.supersede_index import RedisSupersedeIndex
 from service.adapters.redis.delivery.withdrawals import RedisWithdrawals
@@ -35,19 +35,16 @@ from service.adapters.redis.tables.credentials import RedisAccounts, RedisApiKey
 from service.adapters.redis.tables.row_locks import RedisRowLocks
 from service.adapters.redis.tables.tables import RedisTables
 from service.adapters.redis.tables.writes import RedisTableWrites
-from service.adapters.smtp.relay_list import relays
-from service.adapters.smtp.transport import SmtpTransport
 from service.adapters.system_clock import SystemClock
-from service.adapters.templates import TemplateRenderer
 from service.adapters.tracing import tracing
 from service.bootstrap.explain_parts import explainer, index_s
-from service.bootstrap.mail_links import MailLinks
+from service.bootstrap.mail_links import MailLinks, preference_tokens, return_addresses, unsubscribe_tokens
+from service.bootstrap.mail_ports import smtp_transport, template_renderer
 from service.model.catalogue import Catalogue
 from service.model.record import Handler
+from service.model.signatures.verp import Verp
 from service.model.topics import TopicNames
-from service.model.verp import Verp
 from service.pages.brand import Brands
-from service.pipeline.bounces.process import BounceProcessor
 from service.pipeline.email.allowances import Allowances
 from service.pipeline.email.in_flight import InFlight
 from service.pipeline.email.soft_bounces import SoftBounceScorer
@@ -95,12 +92,16 @@ from service.ports import (
 )
 from service.settings import Settings, templates_directory
 
+if TYPE_CHECKING:
+    from service.pipeline.bounces.process import BounceProcessor
+
 
 @dataclass(frozen=True, slots=True)
 class Parts:
     """Every port on its adapter. A port that is not used connects to nothing.
 
     `store` is the connection to Redis that the adapters share: for tools that make adapters of their own.
+    `make_renderer` and `make_transport` return the same one each time; what they need is imported at the first.
     """
 
     settings: Settings
@@ -128,8 +129,8 @@ class Parts:
     workers: Workers
     scores: SoftBounceScores
     worker_reports: WorkerReports
-    renderer: Renderer
-    transport: RelayTransport
+    make_renderer: Callable[[], Renderer]
+    make_transport: Callable[[], RelayTransport]
     worker: str
     unsubscribe_tokens: UnsubscribeTokens | None
     preference_tokens: PreferenceTokens | None
@@ -138,6 +139,16 @@ class Parts:
     async def close(self) -> None:
         """Close the connections to Redis."""
         await self.store.close()
+
+    @property
+    def renderer(self) -> Renderer:
+        """Return the renderer of mail and inbox lines. Raise TemplateFault, or ValueError for an invalid DKIM key."""
+        return self.make_renderer()
+
+    @property
+    def transport(self) -> RelayTransport:
+        """Return the transport to the relays."""
+        return self.make_transport()
 
     def resolve(self) -> Handler:
         """Return the handler of the resolve stage: events to deliveries."""
@@ -197,10 +208,12 @@ class Parts:
             in_flight=self.in_flight,
         )
 
-    def bounces(self, publisher: Publisher) -> BounceProcessor | None:
+    def bounces(self, publisher: Publisher) -> "BounceProcessor | None":
         """Return the processor of bounces and complaints; None without a domain for return addresses."""
         if self.verp is None:
             return None
+        from service.pipeline.bounces.process import BounceProcessor  # noqa: PLC0415 - only with a bounce domain
+
         soft = SoftBounceScorer(self.scores, self.tables, self.writes, self.topics, self.clock)
         return BounceProcessor(
             self.verp,
@@ -298,15 +311,14 @@ class Parts:
 
 
 def bootstrap(settings: Settings, *, rebuilding: bool = False) -> Parts:
-    """Load catalogue and templates, and return the ports. Connect to nothing: adapters connect when first used.
+    """Load the catalogue, and return the ports. Connect to nothing: adapters connect when first used.
 
     `renderer.check()` renders every template once, which takes a second; call it where email is sent. Only with
-    `rebuilding` may deliveries be written to a Redis that is not complete. Raise CatalogueError, BrandError,
-    TemplateFault, or ValueError for an invalid DKIM key.
+    `rebuilding` may deliveries be written to a Redis that is not complete. Raise CatalogueError or BrandError.
     """
     directory = settings.templates.directory or templates_directory()
     catalogue = load_catalogue(directory, settings.mandatory, settings.templates.locale)
-    brands, mail = load_brands(settings.mail, settings.brand), settings.mail
+    brands = load_brands(settings.mail, settings.brand)
     store, clock = Store(settings.redis, guarded=not rebuilding), SystemClock()
     history = RedisStateHistory(store)
     if not rebuilding:
@@ -340,12 +352,12 @@ def bootstrap(settings: Settings, *, rebuilding: bool = False) -> Parts:
         workers=RedisWorkers(store),
         scores=RedisSoftBounceScores(store),
         worker_reports=RedisWorkerReports(store),
-        renderer=TemplateRenderer(mail, settings.templates, catalogue, dkim_signer(mail), brands),
-        transport=SmtpTransport(relays(settings), limit=_limit(settings, store)),
+        make_renderer=cache(partial(template_renderer, settings, catalogue, brands)),
+        make_transport=cache(partial(smtp_transport, settings, store)),
         worker=f"{socket.gethostname()}-{os.getpid()}-{owner}",
         unsubscribe_tokens=unsubscribe_tokens(settings),
         preference_tokens=preference_tokens(settings),
-        verp=_verp(settings),
+        verp=return_addresses(settings),
     )
 
 
@@ -364,33 +376,3 @@ def connections(settings: Settings) -> dict[str, str | list[str]]:
 def shipped_catalogue() -> Catalogue:
     """Return the catalogue of the shipped templates, independent of any setting. Raise CatalogueError."""
     return load_catalogue(templates_directory())
-
-
-def unsubscribe_tokens(settings: Settings) -> UnsubscribeTokens | None:
-    """Return the maker and reader of the tokens in unsubscribe links; None without a secret."""
-    secrets = settings.mail_secrets
-    return UnsubscribeTokens(secrets, settings.mail.unsubscribe_days) if secrets else None
-
-
-def preference_tokens(settings: Settings) -> PreferenceTokens | None:
-    """Return the maker and reader of the tokens in links to a person's preferences; None without a secret."""
-    secrets = settings.mail_secrets
-    return PreferenceTokens(secrets, settings.mail.unsubscribe_days) if secrets else None
-
-
-def _verp(settings: Settings) -> Verp | None:
-    domain, secrets = settings.mail.bounce_domain, settings.mail_secrets
-    if domain and not secrets:
-        raise ValueError(
-            "TOCSIN_MAIL__BOUNCE_DOMAIN needs TOCSIN_MAIL__SECRETS: unsigned bounces are not believed"
-        )
-    return Verp(secrets, domain) if domain else None
-
-
-def _limit(settings: Settings, store: Store) -> RedisSendingRate | None:
-    """Return the rate limit that all workers share; None where no rate is set."""
-    smtp = settings.smtp
-    rates = {relay.name: relay.rate for relay in relays(settings) if relay.rate}
-    if not (rates or smtp.domain_rates or smtp.domain_rate):
-        return None
-    return RedisSendingRate(store, rates, smtp.domain_rates, smtp.domain_rate)

@@ -1,10 +1,13 @@
 """`tocsin worker`: run stages until SIGTERM."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from service.cli.support.output import CliError
+
+if TYPE_CHECKING:
+    from service.bootstrap.parts import Parts
 
 app = typer.Typer(add_completion=False)
 
@@ -25,7 +28,6 @@ def worker(
     """
     from service.adapters.brand_file import BrandError
     from service.adapters.catalogue_file import CatalogueError
-    from service.adapters.templates import TemplateFault
     from service.adapters.tracing import TracingUnavailable
     from service.bootstrap.parts import bootstrap
     from service.observability.logs import configure
@@ -39,7 +41,18 @@ def worker(
     configure(settings.log_level, settings.log_format)
     try:
         parts = bootstrap(settings)
-        parts.renderer.check()
+        if not {"inbox", "email"}.isdisjoint(settings.worker.stages):
+            _check_templates(parts)
         run_worker(parts)
-    except (CatalogueError, BrandError, TemplateFault, TracingUnavailable, UnknownStage) as error:
+    except (CatalogueError, BrandError, TracingUnavailable, UnknownStage) as error:
+        raise CliError(str(error)) from error
+
+
+def _check_templates(parts: "Parts") -> None:
+    """Render each template once. Raise CliError for one with a fault."""
+    from service.adapters.templates import TemplateFault
+
+    try:
+        parts.renderer.check()
+    except TemplateFault as error:
         raise CliError(str(error)) from error

@@ -3,52 +3,36 @@
 A sign-out is remembered in Redis until the session would have ended, so that a copied cookie ends with it.
 """
 
-from base64 import urlsafe_b64decode, urlsafe_b64encode
-from binascii import Error as Base64Error
 from collections.abc import Sequence
 from contextlib import suppress
-from hashlib import blake2b
 from secrets import token_urlsafe
 from typing import Any, NamedTuple
 
-import orjson
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESSIV
-
 from service.console.access import rights_of
+from service.pipeline.tables.token_cipher import TokenCipher
 
 _LONGEST = 4000
 _RESEALED_S = 60.0
 
 
 class Seal:
-    """Encryption of what a browser keeps for us, by AES-SIV (RFC 5297): the first secret encrypts, all decrypt.
+    """Encryption of what a browser keeps for us: the first secret encrypts, all decrypt.
 
     What is sealed for one purpose cannot be opened for another.
     """
 
     def __init__(self, secrets: Sequence[str]) -> None:
-        self._ciphers = [
-            AESSIV(blake2b(secret.encode(), digest_size=64, person=b"tocsin-console").digest())
-            for secret in secrets
-        ]
+        self._cipher = TokenCipher(secrets, "console")
 
     def close(self, purpose: str, document: Any) -> str:
         """Return a JSON document, sealed."""
-        sealed = self._ciphers[0].encrypt(orjson.dumps(document), [purpose.encode()])
-        return urlsafe_b64encode(sealed).decode("ascii").rstrip("=")
+        return self._cipher.encrypt(document, purpose)
 
     def open(self, purpose: str, text: str) -> Any:
         """Return the document; None for anything that this did not seal for this purpose."""
-        if not text or len(text) > _LONGEST or not text.isascii():
-            return None
-        try:
-            sealed = urlsafe_b64decode(text + "=" * (-len(text) % 4))
-        except (Base64Error, ValueError):
-            return None
-        for cipher in self._ciphers:
-            with suppress(InvalidTag, ValueError):
-                return orjson.loads(cipher.decrypt(sealed, [purpose.encode()]))
+        if len(text) <= _LONGEST and text.isascii():
+            with suppress(ValueError):
+                return self._cipher.decrypt(text, purpose)
         return None
 
 

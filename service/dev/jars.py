@@ -4,19 +4,21 @@ A version's folder appears by one rename when all its jars are there, so an exis
 interrupted download, or two concurrent ones, leave no partial folder, and a later start needs no network.
 """
 
-import fcntl
 import importlib
 import shutil
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 
+from service.dev.cache_lock import cache_lock
 from service.dev.errors import DevStackError
 
 VERSIONS = ("4.3.1", "4.3.0", "4.4.0", "4.2.2")  # in order of preference
 _PROGRESS_INTERVAL_S = 3.0
+_WAITS = "Kafka: waiting for another process that downloads the broker's jars"
 
 Progress = Callable[[str], None]
 """A callback that takes one line of progress."""
@@ -33,7 +35,7 @@ def kafka_jars(progress: Progress) -> Path:
         cache.mkdir(parents=True, exist_ok=True)
         jars = _cached_version(cache)
         if jars is None:
-            with _download_lock(cache, progress):
+            with cache_lock(cache, partial(progress, _WAITS)):
                 # Checked again under the lock: the process that held it may have downloaded them.
                 jars = _cached_version(cache) or _download(cache, maven.download, progress)
     except OSError as error:
@@ -48,18 +50,6 @@ def _explain(error: OSError, cache: Path) -> str:
         f"Kafka: the broker's jars are not cached yet and could not be downloaded ({type(error).__name__}); "
         "connect to the network for this first start, or set TOCSIN_KAFKA__BOOTSTRAP"
     )
-
-
-@contextmanager
-def _download_lock(cache: Path, progress: Progress) -> Iterator[None]:
-    """Let one process at a time download; the kernel releases the lock when its holder ends, also by SIGKILL."""
-    with (cache / ".lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            progress("Kafka: waiting for another process that downloads the broker's jars")
-            fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
 
 
 def _load_resolver() -> ModuleType:

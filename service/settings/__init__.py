@@ -229,7 +229,10 @@ class OtelSettings(BaseModel):
 
 
 class WorkerSettings(BaseModel):
-    """Stages and limits of a worker. `drain` and `stalled_after` are in seconds; `metrics_port` 0 means no probe."""
+    """Stages and limits of a worker. `drain` and `stalled_after` are in seconds; `metrics_port` 0 means no probe.
+
+    `shell`: what hosts the services of a worker.
+    """
 
     stages: tuple[str, ...] = ("resolve", "inbox", "email", "schedule", "tables")
     max_records: int = Field(default=500, ge=1)
@@ -238,6 +241,7 @@ class WorkerSettings(BaseModel):
     stalled_after: float = 120.0
     metrics_host: str = "127.0.0.1"
     metrics_port: int = 0
+    shell: Literal["faust", "asyncio"] = "faust"
 
 
 class DevSettings(BaseModel):

@@ -1,13 +1,42 @@
-"""Settings of the API's rate limits. They are a part of `service.settings`."""
+"""Settings of the API's rate limits, and how they are written. They are a part of `service.settings`."""
 
 import re
+from functools import lru_cache
+from typing import NamedTuple
 
 from pydantic import BaseModel, Field, field_validator
 
-RATE = re.compile(
-    r"[1-9]\d{0,8} ?(?:/|per) ?[1-9]?\d{0,4} ?(?:second|minute|hour|day|month|year)s?", re.ASCII
+_GRAMMAR = re.compile(
+    r"([1-9]\d{0,8}) ?(?:/|per) ?([1-9]\d{0,4})? ?(second|minute|hour|day|month|year)s?", re.ASCII
 )
-"""A rate limit, as the `limits` library reads it."""
+_DAY_S = 86_400
+_UNITS_S = {
+    "second": 1,
+    "minute": 60,
+    "hour": 3600,
+    "day": _DAY_S,
+    "month": 30 * _DAY_S,
+    "year": 360 * _DAY_S,
+}
+
+
+class RateLimit(NamedTuple):
+    """The most requests in a window of some seconds."""
+
+    amount: int
+    window_s: int
+
+
+@lru_cache(maxsize=64)
+def parse_rate_limit(text: str) -> RateLimit:
+    """Return the limit of a text such as `600/minute` or `20 per 5 minutes`. Raise ValueError for another text.
+
+    A month has 30 days and a year twelve months.
+    """
+    match = _GRAMMAR.fullmatch(text)
+    if match is None:
+        raise ValueError("must be a rate such as 600/minute, or empty")
+    return RateLimit(int(match[1]), int(match[2] or 1) * _UNITS_S[match[3]])
 
 
 class LimitSettings(BaseModel):
@@ -34,6 +63,6 @@ class LimitSettings(BaseModel):
     @field_validator("*", mode="after")
     @classmethod
     def _is_rate(cls, value: str | int) -> str | int:
-        if isinstance(value, str) and value and not RATE.fullmatch(value):
-            raise ValueError("must be a rate such as 600/minute, or empty")
+        if isinstance(value, str) and value:
+            parse_rate_limit(value)
         return value

@@ -1,12 +1,10 @@
-"""The stage: a Faust service with a consumer group, which commits only what is finished."""
+"""The stage: a service with a consumer group, which commits only what is finished."""
 
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from typing import Any
 
-import faust
 import structlog
 from aiokafka.errors import KafkaConnectionError, KafkaError
 from structlog.contextvars import bind_contextvars
@@ -24,6 +22,7 @@ from streams.consumer.topic_watch import TopicWatch
 from streams.faults import points as faults
 from streams.kafka.cancellation import raise_if_cancelled
 from streams.kafka.diagnose import diagnose
+from streams.lifecycle import Service
 
 log = structlog.get_logger(__name__)
 
@@ -36,7 +35,7 @@ _RECONNECT_DELAY_S = 1.0
 _STOP_TIMEOUT_S = 20.0
 
 
-class BatchStage(faust.Service):  # type: ignore[misc]  # faust has no usable types
+class BatchStage(Service):
     """A consumer group that loses nothing.
 
     Faust's own agents acknowledge on exceptions, on cancellation, and past unfinished records. Here a record is
@@ -56,9 +55,8 @@ class BatchStage(faust.Service):  # type: ignore[misc]  # faust has no usable ty
         limits: StageLimits | None = None,
         readiness: ReadinessCheck | None = None,
         fault: faults.Fault = faults.no_fault,
-        **service: Any,
     ) -> None:
-        super().__init__(**service)
+        super().__init__()
         self.name = name
         self._subscription = subscription
         self._config = StageConfig(handler, to_dead_letter, publisher, limits or StageLimits(), fault)
@@ -68,25 +66,20 @@ class BatchStage(faust.Service):  # type: ignore[misc]  # faust has no usable ty
         self._lag = Lag()
         self._topics = TopicWatch(subscription)
         self._halt = asyncio.Event()
-        self._serving: asyncio.Future[Any] | None = None
+        self._serving: asyncio.Task[None] | None = None
         self._not_ready_reason = None if readiness is None else "readiness has not been checked yet"
         self._unavailable_reason: str | None = None
 
     async def on_start(self) -> None:
         """Begin; return before Kafka has answered."""
-        self._serving = self.add_future(self._serve())
-        self.add_future(self._watch())
+        self._serving = self.add_task(self._serve())
+        self.add_task(self._watch())
 
     async def on_stop(self) -> None:
         """Stop reading, drain, commit, and leave the group. Take at most the drain timeout and 20 s."""
         self._halt.set()
         if self._serving is not None:
             await asyncio.wait([self._serving], timeout=self._config.limits.drain_s + _STOP_TIMEOUT_S)
-
-    @property
-    def label(self) -> str:
-        """The name of the stage in the log lines of Faust about its services."""
-        return f"stage {self.name}"
 
     @property
     def reason(self) -> str | None:

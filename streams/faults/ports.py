@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from functools import cache
 from inspect import iscoroutinefunction
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -148,6 +149,6 @@ def with_fault_points(parts: Parts, fault: Fault) -> Parts:
         "digest_windows": _FaultPort(
             parts.digest_windows, {"remove": "before_windows.remove"}, windows, fault
         ),
-        "transport": _FaultTransport(parts.transport, fault),
+        "make_transport": cache(lambda: _FaultTransport(parts.transport, fault)),
     }
     return replace(parts, **ports)

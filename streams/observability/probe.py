@@ -4,7 +4,6 @@ import asyncio
 from datetime import UTC, datetime
 from typing import Any
 
-import faust
 import orjson
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -18,43 +17,43 @@ from service.observability.metrics import exposition
 from service.pipeline.operate.problem_rules import RELAY_KINDS, problems_of
 from service.pipeline.operate.problems import CurrentProblem
 from streams.consumer.health import StageHealth
+from streams.lifecycle import Service
 from streams.observability.scrape import scrape
-from streams.worker.faust_app import RatesApp, StagesApp
+from streams.worker.rates import LiveRates
 from streams.worker.report import WorkerStatus
+from streams.worker.stages import Stages
 
 
-class Probe(faust.Service):  # type: ignore[misc]  # faust has no usable types
+class Probe(Service):
     """/livez fails when a stage makes no progress, /readyz names the reason why a stage or a service beside it waits.
 
     /metrics is for Prometheus.
     """
 
-    def __init__(
-        self,
-        app: StagesApp | RatesApp,
-        parts: Parts,
-        status: WorkerStatus,
-        host: str,
-        port: int,
-        **service: Any,
-    ) -> None:
-        super().__init__(**service)
+    name = "probe"
+
+    def __init__(self, stages: Stages, rates: LiveRates | None, parts: Parts, status: WorkerStatus) -> None:
+        super().__init__()
         self._status = status
-        self._app = app
+        self._stages = stages
+        self._live_rates = rates
         self._parts = parts
         routes = [
             Route("/livez", self._livez),
             Route("/readyz", self._readyz),
             Route("/metrics", self._metrics),
         ]
-        if app.rates is not None:
+        if rates is not None:
             routes.append(Route("/rates", self._rates))
-        self._server = observability_server(Starlette(routes=routes), host, port)
+        worker = parts.settings.worker
+        self._server = observability_server(
+            Starlette(routes=routes), worker.metrics_host, worker.metrics_port
+        )
 
     async def on_start(self) -> None:
         """Listen; the worker keeps its own signal handlers."""
         await self._server.startup()
-        self.add_future(self._server.main_loop())
+        self.add_task(self._server.main_loop())
 
     async def on_stop(self) -> None:
         """Close, after the stages have stopped."""
@@ -62,14 +61,14 @@ class Probe(faust.Service):  # type: ignore[misc]  # faust has no usable types
         await self._server.shutdown()
 
     async def _livez(self, _: Request) -> Response:
-        alive = self._app.stages.alive()
+        alive = self._stages.alive()
         return _json({"status": "ok" if alive else "stalled"}, 200 if alive else 503)
 
     async def _readyz(self, _: Request) -> Response:
-        stages = self._app.stages.health()
+        stages = self._stages.health()
         reasons = {h.name: h.reason or h.state.value for h in stages if h.state is not StageState.running}
-        reasons |= {name: reason for name, reason in self._app.stages.waits().items() if reason}
-        problems = problems_of(self._status.report(self._app.stages))
+        reasons |= {name: reason for name, reason in self._stages.waits().items() if reason}
+        problems = problems_of(self._status.report(self._stages))
         relays = [problem for problem in problems if problem.kind in RELAY_KINDS.values()]
         reasons |= {f"relay {problem.subject}": _reason(problem) for problem in relays}
         body = {
@@ -81,14 +80,13 @@ class Probe(faust.Service):  # type: ignore[misc]  # faust has no usable types
         return _json(body, 503 if reasons else 200)
 
     async def _metrics(self, request: Request) -> Response:
-        families = await scrape(self._parts, self._app.stages.health(), self._app.stages.waits())
+        families = await scrape(self._parts, self._stages.health(), self._stages.waits())
         accept = request.headers.get("accept", "")
         body, content_type = await asyncio.to_thread(exposition, families, accept)
         return Response(body, headers={"Content-Type": content_type})
 
     async def _rates(self, _: Request) -> Response:
-        rates = self._app.rates
-        counts = rates.last_minute() if rates is not None else {}
+        counts = self._live_rates.last_minute() if self._live_rates is not None else {}
         return _json({"/".join(key): n for key, n in counts.items()}, 200)
 
 

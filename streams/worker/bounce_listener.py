@@ -2,9 +2,7 @@
 
 import asyncio
 import logging
-from typing import Any
 
-import faust
 import structlog
 from aiosmtpd.smtp import Envelope, Session
 
@@ -12,6 +10,7 @@ from service.observability.metrics import BOUNCES
 from service.pipeline.bounces.process import BounceProcessor
 from service.ports import Unavailable
 from service.settings import BounceSettings
+from streams.lifecycle import Service
 from streams.worker.bounce_smtp import BoundedSmtp
 
 log = structlog.get_logger(__name__, stage="bounces")  # its lines belong to the tasks of connections
@@ -64,11 +63,13 @@ class _SmtpHandler:
         return "451 4.3.0 Try again later"
 
 
-class BounceListener(faust.Service):  # type: ignore[misc]  # faust has no usable types
+class BounceListener(Service):
     """The listener as a service: it runs in the worker's event loop as long as the worker."""
 
-    def __init__(self, bounces: BounceProcessor, settings: BounceSettings, **service: Any) -> None:
-        super().__init__(**service)
+    name = "bounce_listener"
+
+    def __init__(self, bounces: BounceProcessor, settings: BounceSettings) -> None:
+        super().__init__()
         self._handler = _SmtpHandler(bounces)
         self._settings = settings
         self._server: asyncio.Server | None = None

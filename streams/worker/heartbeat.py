@@ -3,15 +3,15 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from typing import Any, ClassVar
+from typing import ClassVar
 
-import faust
 import structlog
 from structlog.contextvars import bind_contextvars
 
 from service.pipeline.email.in_flight import InFlight
 from service.ports import RelayTransport, Unavailable, Workers
 from streams.kafka.cancellation import raise_if_cancelled
+from streams.lifecycle import Service
 
 log = structlog.get_logger(__name__)
 
@@ -53,15 +53,17 @@ async def heartbeats(workers: Workers, in_flight: InFlight) -> AsyncIterator[Non
         await asyncio.gather(task, return_exceptions=True)
 
 
-class RelayDrain(faust.Service):  # type: ignore[misc]  # faust has no usable types
+class RelayDrain(Service):
     """Begins no further message as soon as the worker stops, and waits for the replies to those at a relay.
 
     What is not at a relay comes back at once, so that the stages can end. After `drain_s` seconds, messages that still
     have no reply become ambiguous; the stages, which drain a little longer, store that.
     """
 
-    def __init__(self, transport: RelayTransport, drain_s: float, **service: Any) -> None:
-        super().__init__(**service)
+    name = "relays"
+
+    def __init__(self, transport: RelayTransport, drain_s: float) -> None:
+        super().__init__()
         self._transport = transport
         self._drain_s = drain_s
 
@@ -70,7 +72,7 @@ class RelayDrain(faust.Service):  # type: ignore[misc]  # faust has no usable ty
         await self._transport.close(self._drain_s)
 
 
-class PeriodicTask(faust.Service):  # type: ignore[misc]
+class PeriodicTask(Service):
     """Runs a step again and again: at once while it has work, else after a pause."""
 
     def __init__(
@@ -80,9 +82,8 @@ class PeriodicTask(faust.Service):  # type: ignore[misc]
         readiness: Callable[[], Awaitable[str | None]],
         *,
         idle_s: float = 0.5,
-        **service: Any,
     ) -> None:
-        super().__init__(**service)
+        super().__init__()
         self.name = name
         self.reason: str | None = None
         """Why it is paused; None while it runs."""
@@ -90,12 +91,10 @@ class PeriodicTask(faust.Service):  # type: ignore[misc]
         self._readiness = readiness
         self._idle_s = idle_s
 
-    @property
-    def label(self) -> str:
-        """The name of the stage in the log lines of Faust about its services."""
-        return f"stage {self.name}"
+    async def on_start(self) -> None:
+        """Begin to run the step."""
+        self.add_task(self._run())
 
-    @faust.Service.task  # type: ignore[untyped-decorator]
     async def _run(self) -> None:
         bind_contextvars(stage=self.name)
         while not self.should_stop:

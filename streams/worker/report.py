@@ -111,6 +111,8 @@ class WorkerStatus:
         )
 
     def _relays(self, now_ms: int) -> tuple[RelayReport, ...]:
+        if "email" not in self._parts.settings.worker.stages:
+            return ()
         reports: list[RelayReport] = []
         for health in self._parts.transport.state():
             accepted = self._accepted.setdefault(health.relay, RecentCount(_RATE_MS, self._started_ms))

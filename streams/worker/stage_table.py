@@ -5,7 +5,6 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from functools import partial
 
-import faust
 import structlog
 
 from service.bootstrap.parts import Parts, connections
@@ -18,8 +17,8 @@ from service.pipeline.resolve import strict_json
 from streams.consumer.limits import StageLimits
 from streams.kafka.connection import kafka_connection
 from streams.kafka.record_batches import MAX_RECORD_BYTES
+from streams.lifecycle import Service
 from streams.producer.producer import Producer
-from streams.worker.bounce_listener import BounceListener
 from streams.worker.heartbeat import PeriodicTask, RelayDrain, heartbeats
 from streams.worker.report import WorkerStatus, reported
 from streams.worker.stages import Stages, StageSpec
@@ -126,12 +125,15 @@ async def _nothing() -> int:
 
 @asynccontextmanager
 async def resources(
-    parts: Parts, status: WorkerStatus, producer: Producer, stages: Stages
-) -> AsyncIterator[Sequence[faust.Service]]:
-    """Open what the stages share: relays, heartbeat, scheduler, bounce listener. Close it at the end."""
+    parts: Parts, status: WorkerStatus, beside: Sequence[Service], producer: Producer, stages: Stages
+) -> AsyncIterator[Sequence[Service]]:
+    """Open what the stages share: relays, heartbeat, scheduler, bounce listener. Close it at the end.
+
+    `beside`: further services that run as long as the stages do.
+    """
     names = _stage_names(parts)
     log.info("worker_started", stages=list(names), **connections(parts.settings))
-    services: list[faust.Service] = [state_keeper(parts, kafka_connection(parts.settings.kafka))]
+    services: list[Service] = [state_keeper(parts, kafka_connection(parts.settings.kafka)), *beside]
     if "email" in names:
         await parts.transport.start()
         services.append(RelayDrain(parts.transport, parts.settings.worker.drain))
@@ -142,6 +144,8 @@ async def resources(
         bounces = parts.bounces(producer)
         if bounces is None:
             raise UnknownStage("the stage bounces needs TOCSIN_MAIL__BOUNCE_DOMAIN")
+        from streams.worker.bounce_listener import BounceListener  # noqa: PLC0415 - no other stage needs its server
+
         services.append(BounceListener(bounces, parts.settings.bounces))
         # the listener works when it is sent something; this says whether it would have to defer it
         services.append(PeriodicTask("bounces", _nothing, parts.completeness.incomplete, idle_s=1.0))

@@ -1,23 +1,26 @@
 """All stages of one worker, their producer, and what they share, as one service."""
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Any, Protocol, runtime_checkable
+from functools import partial
+from typing import Protocol, runtime_checkable
 
-import faust
 import structlog
 
-from service.model.record import Handler
+from service.model.record import Handler, Message
 from streams.consumer.batch import ToDeadLetter
 from streams.consumer.client import Subscription
 from streams.consumer.health import StageHealth
 from streams.consumer.limits import StageLimits
 from streams.consumer.stage import BatchStage, ReadinessCheck
-from streams.faults.points import Fault
+from streams.faults.points import Fault, kill_at
+from streams.kafka import aiokafka_patches
 from streams.kafka.connection import KafkaConnection
+from streams.lifecycle import Service
 from streams.producer.producer import Producer
+from streams.topics import table as topics
 
 log = structlog.get_logger(__name__)
 
@@ -48,12 +51,14 @@ class Waiting(Protocol):
     """Why it waits; None while it does not."""
 
 
-Resources = Callable[[Producer, "Stages"], AbstractAsyncContextManager[Sequence[faust.Service]]]
+Resources = Callable[[Producer, "Stages"], AbstractAsyncContextManager[Sequence[Service]]]
 """Opened before the stages and closed after them; yields further services that run as long as the stages do."""
 
 
-class Stages(faust.Service):  # type: ignore[misc]  # faust has no usable types
+class Stages(Service):
     """Starts producer, resources and stages in this order, and stops them in reverse."""
+
+    name = "stages"
 
     def __init__(
         self,
@@ -64,9 +69,8 @@ class Stages(faust.Service):  # type: ignore[misc]  # faust has no usable types
         producer: Callable[[], Producer],
         resources: Resources,
         fault: Fault,
-        **service: Any,
     ) -> None:
-        super().__init__(**service)
+        super().__init__()
         self.running: list[BatchStage] = []
         self.producer: Producer | None = None
         self._connection = connection
@@ -76,8 +80,8 @@ class Stages(faust.Service):  # type: ignore[misc]  # faust has no usable types
         self._resources = resources
         self._fault = fault
         self._exit_stack = AsyncExitStack()
-        self._services: list[faust.Service] = []
-        self._beside: Sequence[faust.Service] = ()
+        self._services: list[Service] = []
+        self._beside: Sequence[Service] = ()
 
     async def on_start(self) -> None:
         """Open the producer, the resources and the stages. Raise the error of a resource: the worker does not start."""
@@ -88,7 +92,7 @@ class Stages(faust.Service):  # type: ignore[misc]  # faust has no usable types
         self.running = [self._stage(spec, self.producer) for spec in self._specs]
         self._services = [*self.running, *self._beside]
         for service in self._services:
-            await self.add_runtime_dependency(service)
+            await self.start_child(service)
 
     async def on_stop(self) -> None:
         """Let all stages drain at the same time, then close what they used.
@@ -122,6 +126,47 @@ class Stages(faust.Service):  # type: ignore[misc]  # faust has no usable types
             limits=spec.limits,
             readiness=spec.readiness,
             fault=self._fault,
-            loop=self.loop,
-            beacon=self.beacon,
         )
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerOptions:
+    """The options of the stages of a worker.
+
+    `prefix` goes before topic names and group ids. `fault_at` is for chaos tests. `acknowledged` is called with the
+    messages that Kafka has acknowledged.
+    """
+
+    connection: KafkaConnection
+    prefix: str = ""
+    produce_timeout_s: float = 30.0
+    fault_at: str = ""
+    acknowledged: Callable[[Sequence[Message]], None] | None = None
+
+
+@asynccontextmanager
+async def no_resources(producer: Producer, stages: Stages) -> AsyncIterator[Sequence[Service]]:
+    """Yield no services: for stages that need nothing but Kafka."""
+    yield ()
+
+
+def build_stages(
+    options: WorkerOptions, specs: Sequence[StageSpec], resources: Resources = no_resources
+) -> Stages:
+    """Return the stages of a worker, whichever shell runs it."""
+    aiokafka_patches.install()
+    producer = partial(
+        Producer,
+        options.connection,
+        timeout_s=options.produce_timeout_s,
+        limits=topics.limits(options.prefix),
+        acknowledged=options.acknowledged,
+    )
+    return Stages(
+        options.connection,
+        options.prefix,
+        specs,
+        producer=producer,
+        resources=resources,
+        fault=kill_at(options.fault_at),
+    )

@@ -15,7 +15,6 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import ClassVar
 
-import faust
 import structlog
 from structlog.contextvars import bind_contextvars
 
@@ -26,6 +25,7 @@ from service.ports import ABSENT, CATCHING_UP, FILLING, Clock, Completeness, Sta
 from service.ports.state_history import CatchUp, Lineage, Positions, StateCheckpoint, StateStatus
 from streams.kafka.cancellation import raise_if_cancelled
 from streams.kafka.connection import KafkaConnection
+from streams.lifecycle import Service
 from streams.reader.catch_up import read_again as read_since
 from streams.reader.positions import KafkaPositions, nothing_dispatched
 
@@ -260,20 +260,23 @@ class StateKeeper:
                 await keeping
 
 
-class StateKeeperService(faust.Service):  # type: ignore[misc]  # faust has no usable types
+class StateKeeperService(Service):
     """The keeper, once a second for as long as the worker runs."""
 
     _EVERY_S: ClassVar[float] = 1.0
+    name = "state_keeper"
 
-    def __init__(self, keeper: StateKeeper, close: Callable[[], Awaitable[None]], **service: object) -> None:
-        super().__init__(**service)
-        self.name = "state_keeper"
+    def __init__(self, keeper: StateKeeper, close: Callable[[], Awaitable[None]]) -> None:
+        super().__init__()
         self.reason: str | None = None
         """What it waits for, while it cannot look at the state or catch up."""
         self._keeper = keeper
         self._close = close
 
-    @faust.Service.task  # type: ignore[untyped-decorator]
+    async def on_start(self) -> None:
+        """Begin to keep the state."""
+        self.add_task(self._keep())
+
     async def _keep(self) -> None:
         bind_contextvars(stage=self.name)
         while not self.should_stop:

@@ -112,10 +112,7 @@ def shorten_timeouts(replace: Replace = replace_attribute) -> None:
 
 def main() -> None:
     """Load, then fork a worker for each line of variables on stdin, and print its process id."""
-    import mode.loop
-
-    mode.loop.use("uvloop")
-    for module in ("streams.app", "streams.run"):
+    for module in ("streams.run", "streams.shells.faust_app"):
         import_module(module)  # before the fork, so that no worker spends time on imports
     from service.bootstrap.parts import bootstrap
     from service.settings import load

@@ -11,11 +11,11 @@ from pydantic import SecretStr
 from redis.asyncio import Redis
 
 from service import settings
-from service.adapters import rate_limits
-from service.adapters.rate_limits import SharedRateLimits
 from service.adapters.redis.client import Store
+from service.adapters.redis.http import rate_limits
 from service.adapters.redis.http.ended_sessions import RedisEndedSessions
 from service.adapters.redis.http.idempotency import RedisIdempotency
+from service.adapters.redis.http.rate_limits import RedisRateLimits
 from service.adapters.redis.http.stream_tickets import RedisStreamTickets
 from service.adapters.redis.operate.operations import RedisOperations
 from service.adapters.redis.tables.credentials import RedisAccounts, RedisApiKeys
@@ -99,7 +99,7 @@ async def ports(request: pytest.FixtureRequest) -> AsyncIterator[ApiPorts]:
         RedisIdempotency(store),
         RedisStreamTickets(store),
         RedisEndedSessions(store),
-        SharedRateLimits(store, now=lambda: 1_000_000.0),
+        RedisRateLimits(store, now=lambda: 1_000_000.0),
         RedisOperations(store),
     )
     await store.close()
@@ -219,7 +219,7 @@ async def test_processes_share_a_limit(valkey_url: str) -> None:
     """Processes together let no more pass than the limit; in the next window as many again."""
     now = 1_000_000.0
     stores = [Store(settings.RedisSettings(url=SecretStr(valkey_url))) for _ in range(3)]
-    processes = [SharedRateLimits(store, now=lambda: now) for store in stores]
+    processes = [RedisRateLimits(store, now=lambda: now) for store in stores]
 
     passed = sum([(await processes[n % 3].hit("500/minute", "a")).allowed for n in range(900)])
     now += 60
@@ -236,7 +236,7 @@ async def test_a_hundredth_of_a_limit_needs_no_redis() -> None:
     now = 1_000_000.0
     unreachable = settings.RedisSettings(url=SecretStr(f"redis://127.0.0.1:{free_port()}"))
     store = Store(unreachable)
-    limits = SharedRateLimits(store, now=lambda: now)
+    limits = RedisRateLimits(store, now=lambda: now)
 
     for _ in range(2):
         quotas = [await limits.hit("500/minute", "a") for _ in range(5)]
@@ -252,7 +252,7 @@ async def test_a_hundredth_of_a_limit_needs_no_redis() -> None:
 async def test_the_first_request_after_an_idle_close_is_counted(valkey_url: str) -> None:
     """A connection that the server has closed meanwhile is replaced, and its request passes."""
     store = Store(settings.RedisSettings(url=SecretStr(valkey_url)))
-    limits = SharedRateLimits(store, now=lambda: 1_000_000.0)
+    limits = RedisRateLimits(store, now=lambda: 1_000_000.0)
     assert (await limits.hit("9/minute", "idle")).allowed
     async with Redis.from_url(valkey_url) as admin:
         await admin.execute_command("CLIENT", "KILL", "TYPE", "normal")
@@ -265,7 +265,7 @@ async def test_invented_callers_do_not_fill_the_process(monkeypatch: pytest.Monk
     """The leases of a process are limited, and a new one does not look at all others each time."""
     monkeypatch.setattr(rate_limits, "_MAX_LEASES", 1000)
     unreachable = settings.RedisSettings(url=SecretStr(f"redis://127.0.0.1:{free_port()}"))
-    limits = SharedRateLimits(unreachable, now=lambda: 1_000_000.0)
+    limits = RedisRateLimits(unreachable, now=lambda: 1_000_000.0)
 
     async def call(numbers: range) -> None:
         for n in numbers:

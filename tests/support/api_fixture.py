@@ -13,12 +13,12 @@ from pydantic import SecretStr
 
 from service.adapters.brand_file import load_brands
 from service.adapters.catalogue_file import load_catalogue
-from service.adapters.rate_limits import SharedRateLimits
 from service.adapters.redis.client import Store
 from service.adapters.redis.delivery.due import RedisDueSet
 from service.adapters.redis.delivery.worker_reports import RedisWorkerReports
 from service.adapters.redis.http.ended_sessions import RedisEndedSessions
 from service.adapters.redis.http.idempotency import RedisIdempotency
+from service.adapters.redis.http.rate_limits import RedisRateLimits
 from service.adapters.redis.http.stream_tickets import RedisStreamTickets
 from service.adapters.redis.inbox.changes import RedisInboxChanges
 from service.adapters.redis.inbox.inbox import RedisInbox
@@ -208,7 +208,7 @@ def real_deps(settings: Settings, store: Store, clock: Clock, publisher: Publish
         publisher=publisher,
         accounts=accounts,
         api_keys=keys,
-        rate_limits=SharedRateLimits(store),
+        rate_limits=RedisRateLimits(store),
         idempotency=RedisIdempotency(store),
         stream_tickets=RedisStreamTickets(store),
         observer=Observer(RedisWorkerReports(store), RedisTables(store), RedisDueSet(store), clock),

@@ -27,9 +27,12 @@ async def api_process(
 
 @asynccontextmanager
 async def api_server(
-    pipeline: RealPipeline, subject: str, *scopes: str, **variables: str
+    pipeline: RealPipeline, subject: str, *scopes: str, module: str = "service.cli", **variables: str
 ) -> AsyncIterator[tuple[httpx.AsyncClient, asyncio.subprocess.Process]]:
-    """Run the API as `api_process` does; yield a client with these scopes, and the process."""
+    """Run the API as `api_process` does; yield a client with these scopes, and the process.
+
+    `module` is run instead of `tocsin`.
+    """
     port = free_port()
     own = {
         "TOCSIN_HTTP__PORT": str(port),
@@ -38,7 +41,7 @@ async def api_server(
         "TOCSIN_LOG_LEVEL": "ERROR",
     }
     environment = pipeline.environment(**{**own, **variables})
-    command = [sys.executable, "-m", "service.cli", "api"]
+    command = [sys.executable, "-m", module, "api"]
     process = await asyncio.create_subprocess_exec(*command, cwd=ROOT, env=environment)
     headers = {"Authorization": f"Bearer {token(subject, *scopes, secret=_SECRET)}"}
     try:

@@ -34,7 +34,6 @@ The procedure for a message, in order:
 13. Close idle, old and used-up connections with QUIT (RFC 5321 section 4.1.1.10).
 """
 
-from service.adapters.smtp.rate import SteadyRate
 from service.adapters.smtp.relay import Cooldowns, Relay, Timeouts
 from service.adapters.smtp.transport import SmtpTransport
 
@@ -42,6 +41,5 @@ __all__ = [
     "Cooldowns",
     "Relay",
     "SmtpTransport",
-    "SteadyRate",
     "Timeouts",
 ]

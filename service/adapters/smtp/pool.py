@@ -12,7 +12,7 @@ from service.adapters.smtp.connection import TIMED_OUT, Connection
 from service.adapters.smtp.health import EFFECT_STATES, RelayHealthTracker, Suspicion
 from service.adapters.smtp.look_ahead import LookAhead
 from service.adapters.smtp.queue import MailQueue, PendingMail, Route
-from service.adapters.smtp.rate import SteadyRate, Throttle
+from service.adapters.smtp.rate import Throttle
 from service.adapters.smtp.refusal_log import log_refusal
 from service.adapters.smtp.relay import Relay
 from service.adapters.smtp.replies import accepted_result, to_reply
@@ -50,8 +50,6 @@ class Pool:
         self._timers: dict[str, asyncio.TimerHandle] = {}
         self._drained: asyncio.Event | None = None  # not None: closing
         self._closed = False
-        if limit is None and relay.rate:
-            limit = SteadyRate(relay.rate)
         chunk = int((relay.rate or 200.0) / 10)
         self._throttle = (
             None if limit is None else Throttle(relay.name, limit, chunk, self._admit, self._dispatch)

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Callable
-from time import monotonic
 
 from service.adapters.smtp.lane_queue import LaneQueue
 from service.adapters.smtp.queue import PendingMail
@@ -13,26 +12,6 @@ from service.ports import SendRateLimit
 _MAX_CHUNK = 20  # messages reserved at once
 _RELAY = ""  # the name of the relay's gate, beside those of domains
 _MAX_WAIT_S = 30.0  # messages that must wait longer come back unsent: their records stay in Kafka
-
-
-class SteadyRate:
-    """A limit for this process alone: `rate` messages per second, evenly, with a burst of a tenth of a second."""
-
-    def __init__(self, rate: float, now: Callable[[], float] = monotonic) -> None:
-        self._interval_s = 1.0 / rate
-        self._now = now
-        self._next = 0.0
-
-    def is_limited(self, domain: str) -> bool:
-        """Return False: the rate is the relay's."""
-        return False
-
-    async def acquire(self, relay: str, domain: str, n: int) -> float:
-        """Reserve `n` messages as SendRateLimit does."""
-        now = self._now()
-        start = max(self._next, now - 0.1)
-        self._next = start + n * self._interval_s
-        return max(0.0, start - now)
 
 
 class Throttle:

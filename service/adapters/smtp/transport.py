@@ -17,7 +17,7 @@ from service.ports import MailClaims, SendRateLimit
 class SmtpTransport:
     """Relays in order of preference, for use on one event loop, between `start` and `close`.
 
-    `limit` reserves the rate before messages are sent; without it each relay keeps its own `rate`, if it has one.
+    `limit` reserves the rate before messages are sent; without it there is none.
     """
 
     def __init__(self, relays: Sequence[Relay], *, limit: SendRateLimit | None = None) -> None:

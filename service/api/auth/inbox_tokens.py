@@ -10,6 +10,8 @@ from typing import Any
 
 import jwt
 
+from service.model.signatures import signing_key
+
 TYPE = "tocsin-inbox+jwt"
 """The `typ` of their header, which tells them from tokens of the issuer (RFC 8725, section 3.11)."""
 SCOPE = "inbox"
@@ -24,7 +26,7 @@ class InboxTokens:
     """
 
     def __init__(self, secrets: Sequence[str]) -> None:
-        keys = [sha256(b"tocsin inbox token\0" + secret.encode()).digest() for secret in secrets]
+        keys = [signing_key(secret, "inbox token") for secret in secrets]
         self._keys = {sha256(key).hexdigest()[:16]: key for key in keys}
 
     def token(self, recipient: str, now_s: int, lifetime_s: int) -> str:

@@ -6,9 +6,9 @@ from functools import partial
 
 from service.adapters.brand_file import BrandError
 from service.adapters.catalogue_file import CatalogueError
-from service.adapters.rate_limits import SharedRateLimits
 from service.adapters.redis.http.ended_sessions import RedisEndedSessions
 from service.adapters.redis.http.idempotency import RedisIdempotency
+from service.adapters.redis.http.rate_limits import RedisRateLimits
 from service.adapters.redis.http.stream_tickets import RedisStreamTickets
 from service.adapters.redis.inbox.changes import RedisInboxChanges
 from service.adapters.redis.inbox.pages import RedisInboxReads
@@ -59,7 +59,7 @@ async def api_deps(settings: Settings) -> AsyncIterator[ApiDeps]:
                 publisher=producer,
                 accounts=RedisAccounts(parts.store),
                 api_keys=RedisApiKeys(parts.store),
-                rate_limits=SharedRateLimits(parts.store),
+                rate_limits=RedisRateLimits(parts.store),
                 idempotency=RedisIdempotency(parts.store),
                 stream_tickets=RedisStreamTickets(parts.store),
                 observer=parts.observer(producer.not_ready_reason),

@@ -14,7 +14,7 @@ def top() -> None:
     from importlib.util import find_spec
 
     if find_spec("textual") is None:
-        raise CliError("`tocsin top` needs the extra `tui`", "install tocsin[tui]")
+        raise CliError("`tocsin top` needs the extra `tui`", "pip install 'tocsin[tui]'")
     from service.cli.top.source import run_top
 
     asyncio.run(run_top())

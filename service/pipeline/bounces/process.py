@@ -23,8 +23,8 @@ from service.model.mask import mask_text
 from service.model.outcome import Outcome
 from service.model.reasons import Reason
 from service.model.record import Message
+from service.model.signatures.verp import Origin, Verp
 from service.model.topics import TopicNames
-from service.model.verp import Origin, Verp
 from service.observability.metrics import BOUNCES, LOST_DELIVERIES
 from service.pipeline.bounces.diagnose import diagnose
 from service.pipeline.bounces.read import read_report

@@ -5,7 +5,7 @@ The content is written by strangers. The cost is bounded by `mime.Limits`, and l
 
 from dataclasses import replace
 
-from service.model.verp import candidates
+from service.model.signatures.verp import candidates
 from service.pipeline.bounces.automatic import (
     is_away_note,
     is_from_program,
@@ -21,7 +21,7 @@ from service.pipeline.bounces.status_part import (
     read_feedback,
     read_status_part,
 )
-from service.pipeline.bounces.words import find_addresses, read_words, text_of
+from service.pipeline.bounces.words import read_words, text_of
 from service.pipeline.tables.unsubscribe_tokens import token_candidates
 
 _COMPLAINTS = frozenset({"abuse", "fraud", "virus", "complaint", "opt-out", "opt-out-list", "unsubscribe"})
@@ -68,12 +68,13 @@ def _plain(message: Part, notice: Part, text: str) -> Report:
     bounce = has_status_part(message) or looks_like_bounce(notice, text)
     if not bounce and (is_from_program(notice) or speaks_of_absence(text)):
         return Report(ReportKind.automatic, detail="auto_reply", text=text)
-    temporary, permanent = find_addresses(notice)
-    named = addresses_in(notice.get("x-failed-recipients"))
     words = read_words(text)
-    if addresses := tuple(sorted({*temporary, *permanent, *named})):
-        action = words.action or ("failed" if permanent or named else "delayed")
-        return Report(ReportKind.bounce, (replace(words, action=action, addresses=addresses),), text=text)
+    if named := addresses_in(notice.get("x-failed-recipients")):
+        words = replace(words, action=words.action or "failed", addresses=named)
+    elif bounce and words.action == "failed":
+        words = replace(words, addresses=addresses_in(text))
+    if words.addresses:
+        return Report(ReportKind.bounce, (words,), text=text)
     if bounce:
         return Report(ReportKind.words, (words,), text=text)
     quotes = any(part.content_type in _MESSAGE_TYPES for part in message.walk() if part is not message)

@@ -1,19 +1,12 @@
 """Reader of bounces that are only a text for humans, as qmail, Exim, Exchange, Domino and many providers write them."""
 
-import logging
 import re
-from email.message import Message
 from html import unescape
-
-from flufl.bounce import all_failures
 
 from service.pipeline.bounces.mime import Part, own_parts
 from service.pipeline.bounces.report import RecipientReport
 
 _MAX_TEXT = 16_384
-_MAX_LINES, _MAX_LINE = 300, 200
-"""The size of what flufl.bounce reads: its cost grows with the square of a line."""
-_MAX_PARTS, _MAX_FIELDS = 20, 50
 _BEGINNING, _AROUND_REPLY = 1000, 800
 """The characters of a long text that are judged: of its beginning, and of a reply that it quotes further on."""
 _REPLY = re.compile(
@@ -44,15 +37,15 @@ _DELAYED = re.compile(
 )
 _FINAL = re.compile(
     r"giv(?:e|en|ing) up|permanent|fatal|could not be delivered|undeliverable|was not delivered|has been returned|"
-    r"delivery (?:has )?failed|not retry|no longer be tried|will not be (?:retried|tried)",
+    r"del[ie]ver(?:y|ing)\b.{0,80}\b(?:failed|aborted)|not delivered to|not retry|no longer be tried|"
+    r"will not be (?:retried|tried)|failed recipients|did not (?:reach|receive)|did not exactly match|"
+    r"(?:un|n.t |not )able to deliver|can ?not be delivered|"
+    r"pas pu [eê]tre d[eé]livr[eé]|无法(?:发送|送达)",
     re.IGNORECASE,
 )
 _TAG = re.compile(r"<[^<>]{0,500}>")
 _STYLE = re.compile(r"<(style|script|title)\b[^<]{0,20000}</\1>", re.IGNORECASE)
 _BREAK = re.compile(r"<(?:br|/p|/div|/tr|/li|/h\d)\b[^<>]{0,100}>", re.IGNORECASE)
-
-# flufl.bounce logs each detector, and an error with the text of the message
-logging.getLogger("flufl.bounce").setLevel(logging.CRITICAL + 1)
 
 
 def text_of(message: Part) -> str:
@@ -81,60 +74,23 @@ def without_copy(text: str) -> str:
 
 
 def read_words(text: str) -> RecipientReport:
-    """Return the words to judge; its action is `delayed` where they say that nothing is decided yet, else empty.
+    """Return the words to judge. The action is `delayed` or `failed` where they say so; empty where they say both.
 
     Some gateways write pages for humans before the other server's reply: of a long text, its beginning and a reply.
     """
-    delayed = _DELAYED.search(text) is not None and _FINAL.search(text) is None
     words = " ".join(text.split())
     if reply := _REPLY.search(words, _BEGINNING):
         at = max(_BEGINNING, reply.start() - _AROUND_REPLY // 4)
         words = f"{words[:_BEGINNING]} {words[at : at + _AROUND_REPLY]}"
-    return RecipientReport("delayed" if delayed else "", "", words)
+    return RecipientReport(_action(text), "", words)
 
 
-def find_addresses(message: Part) -> tuple[frozenset[str], frozenset[str]]:
-    """Return the addresses that could not be delivered to for a while, and for good, as flufl.bounce finds them.
-
-    It is passed a copy without long lines and large parts, since the cost of its patterns is not linear.
-    """
-    copy = _bounded(message, [_MAX_PARTS])
-    try:
-        temporary, permanent = all_failures(copy)
-    except Exception:  # whatever its detectors raise: it has found nothing
-        return frozenset(), frozenset()
-    return _decoded(temporary), _decoded(permanent)
+def _action(text: str) -> str:
+    delayed, final = _DELAYED.search(text), _FINAL.search(text)
+    if delayed and final:
+        return ""
+    return "delayed" if delayed else "failed" if final else ""
 
 
 def _without_tags(html: str) -> str:
     return unescape(_TAG.sub(" ", _BREAK.sub("\n", _STYLE.sub(" ", html))))
-
-
-def _bounded(part: Part, left: list[int]) -> Message:
-    """Return a part for flufl.bounce; `left`: the number of parts that may still be added."""
-    left[0] -= 1
-    copy = Message()
-    for name, value in part.fields[:_MAX_FIELDS]:
-        if name != "content-transfer-encoding":
-            copy[name] = _ascii(value[:500]).replace("\n", " ")
-    if not part.get("content-type"):
-        copy["content-type"] = part.content_type
-    if part.parts:
-        copy.set_payload([])
-        for inner in part.parts:
-            if left[0] > 0:
-                copy.attach(_bounded(inner, left))
-    elif part.content_type.startswith("text/"):
-        lines = part.text(4 * _MAX_TEXT).splitlines()[:_MAX_LINES]
-        copy.set_payload(_ascii("".join(f"{line[:_MAX_LINE]}\n" for line in lines)))
-    else:
-        copy.set_payload("")
-    return copy
-
-
-def _ascii(text: str) -> str:
-    return text.encode("ascii", "replace").decode("ascii")
-
-
-def _decoded(addresses: frozenset[bytes]) -> frozenset[str]:
-    return frozenset(address.decode("ascii", "replace")[:320] for address in addresses)

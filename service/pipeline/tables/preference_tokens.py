@@ -26,7 +26,7 @@ class PreferenceTokens:
         if not secrets or not all(secrets):
             raise ValueError("preference tokens need a secret")
         self._days = days
-        self._cipher = TokenCipher(secrets, b"tocsin-prefs")
+        self._cipher = TokenCipher(secrets, "prefs")
         self._encrypt = lru_cache(maxsize=20_000)(self._encrypted)
 
     def token(self, delivery: Delivery) -> str:

@@ -13,8 +13,8 @@ from pydantic import SecretStr
 from redis.asyncio import Redis
 
 from service import settings
-from service.adapters.rate_limits import SharedRateLimits
 from service.adapters.redis.client import Store
+from service.adapters.redis.http.rate_limits import RedisRateLimits
 from service.adapters.redis.inbox.inbox import RedisInbox
 from service.adapters.redis.ledger.ledger import RedisLedger
 from service.adapters.redis.operate.servers import servers
@@ -110,7 +110,7 @@ async def test_the_rights_of_the_documented_user_are_enough(server: EmbeddedValk
     await store.probe()
     assert await write(store)
     assert [keys async for keys in store.scan_keys("*")]
-    assert (await SharedRateLimits(store).hit("9/minute", "bob")).allowed
+    assert (await RedisRateLimits(store).hit("9/minute", "bob")).allowed
     (info,) = await servers(settings.RedisSettings(url=SecretStr(url)))
     assert info.product == "Valkey"
     with pytest.raises(Unavailable, match="access rules"):

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from time import monotonic
 from typing import Any
 
 from service.adapters.smtp import Cooldowns, Relay, SmtpTransport, Timeouts
@@ -16,6 +17,23 @@ SOON = Cooldowns(unavailable_s=0.05, busy_s=0.05, fault_s=0.1, max_s=0.2)
 BODY = b"Subject: hello\r\n\r\nOne line.\r\n"
 LOCK_STEP = ("SIZE 10000000", "8BITMIME", "SMTPUTF8", "DSN")
 PIPELINING = ("PIPELINING", *LOCK_STEP)
+
+
+class SteadyRate:
+    """Stands for the shared rate of a relay: `rate` messages a second, evenly."""
+
+    def __init__(self, rate: float) -> None:
+        self._interval_s = 1.0 / rate
+        self._next = 0.0
+
+    def is_limited(self, domain: str) -> bool:
+        return False
+
+    async def acquire(self, relay: str, domain: str, n: int) -> float:
+        now = monotonic()
+        start = max(self._next, now - 0.1)
+        self._next = start + n * self._interval_s
+        return max(0.0, start - now)
 
 
 def relay(server: ScriptedServer, name: str = "first", **changes: Any) -> Relay:

@@ -7,11 +7,10 @@ from typing import Any
 
 import pytest
 
-from service.adapters.smtp.rate import SteadyRate
 from service.model.catalogue import Lane
 from service.model.mail import OutgoingMail, SendStatus
 from tests.fakes.claims import FakeClaims
-from tests.integration.smtp.rig import engine, mail, relay
+from tests.integration.smtp.rig import SteadyRate, engine, mail, relay
 from tests.support.smtp_server import ScriptedServer
 
 _BULK = 300
@@ -38,8 +37,8 @@ def one(number: int, lane: Lane, domains: int) -> OutgoingMail:
         {},
         {"domains": 1},
         {"max_connections": 4, "domain_concurrency": 2},
-        {"rate": 400.0},
-        {"rate": 400.0, "limited_domains": True},
+        {"limit": SteadyRate},
+        {"limit": _LimitedDomains},
         {"claims": True},
         {"claims": True, "domains": 1, "max_connections": 4},
     ],
@@ -47,10 +46,10 @@ def one(number: int, lane: Lane, domains: int) -> OutgoingMail:
 )
 async def test_an_urgent_message_overtakes_bulk(case: Mapping[str, Any]) -> None:
     """Of 300 bulk messages before it, the relay gets those that were on their way, and then the urgent one."""
-    changes = {name: case[name] for name in ("max_connections", "domain_concurrency", "rate") if name in case}
+    changes = {name: case[name] for name in ("max_connections", "domain_concurrency") if name in case}
     domains = case.get("domains", 50)
     claims = FakeClaims() if case.get("claims") else None
-    limit = _LimitedDomains(case["rate"]) if case.get("limited_domains") else None
+    limit = case["limit"](400.0) if "limit" in case else None
     async with ScriptedServer() as server, engine(relay(server, **changes), limit=limit) as transport:
         waiting = [transport.submit(one(n, Lane.bulk, domains), claims) for n in range(_BULK)]
         await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)

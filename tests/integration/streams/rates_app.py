@@ -6,7 +6,7 @@ from pathlib import Path
 import orjson
 
 from streams.kafka.connection import KafkaConnection
-from streams.worker.faust_app import FaustOptions, build_app
+from streams.shells.faust_app import FaustOptions, build_app
 
 _directory = Path(os.environ["RIG_DATA"])
 app = build_app(
@@ -16,8 +16,7 @@ app = build_app(
         rates=True,
         partitions=2,
         data=_directory,
-    ),
-    [],
+    )
 )
 
 

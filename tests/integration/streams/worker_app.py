@@ -6,8 +6,8 @@ from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
 from service.model.record import Done, Record
-from streams.worker.faust_app import FaustOptions, build_app
-from streams.worker.stages import StageSpec
+from streams.shells.faust_app import FaustOptions, build_app, host
+from streams.worker.stages import StageSpec, WorkerOptions, build_stages
 from tests.integration.streams.rig import QUICK, Rig
 
 _rig = Rig(os.environ["RIG_BOOTSTRAP"])
@@ -31,10 +31,12 @@ async def handle(records: Sequence[Record]) -> AsyncIterator[Done]:
 
 
 app = build_app(
-    FaustOptions(
-        _rig.connection,
-        data=Path(os.environ.get("RIG_DATA", "/tmp")) / str(os.getpid()),
-        fault_at=os.environ.get("RIG_FAULT", ""),
+    FaustOptions(_rig.connection, data=Path(os.environ.get("RIG_DATA", "/tmp")) / str(os.getpid()))
+)
+host(
+    app,
+    build_stages(
+        WorkerOptions(_rig.connection, fault_at=os.environ.get("RIG_FAULT", "")),
+        [StageSpec(_name, [_rig.source], lambda: handle, _rig.dead_letter, QUICK)],
     ),
-    [StageSpec(_name, [_rig.source], lambda: handle, _rig.dead_letter, QUICK)],
 )

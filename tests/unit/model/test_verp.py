@@ -3,7 +3,7 @@
 import pytest
 
 from service.model.ids import address_key, delivery_id, event_key
-from service.model.verp import Verp
+from service.model.signatures.verp import Verp
 from tests.unit.pipeline.tables.test_unsubscribe_tokens import delivery
 
 OLD, NEW = "old-secret-old-secret", "new-secret-new-secret"

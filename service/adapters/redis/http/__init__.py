@@ -1,1 +1,1 @@
-"""State of the HTTP API in Redis: idempotency keys and tickets of streams."""
+"""State of the HTTP API in Redis: idempotency keys, rate limits of callers, tickets of streams."""

@@ -28,7 +28,7 @@ MIB = 1_048_576
 async def listener_of(pipeline: FakePipeline, **settings: float) -> AsyncIterator[int]:
     """Run a listener; yield its port."""
     listener = BounceListener(bounces_of(pipeline), BounceSettings(port=0, **settings))
-    await listener.maybe_start()
+    await listener.start()
     try:
         async with asyncio.timeout(60):
             yield listener.port

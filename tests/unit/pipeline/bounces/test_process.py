@@ -8,7 +8,7 @@ from service.model.ids import address_key
 from service.model.ledger import NewEntry, State, Transition
 from service.model.outcome import Outcome
 from service.model.reasons import Reason
-from service.model.verp import Verp
+from service.model.signatures.verp import Verp
 from service.pipeline.bounces.process import BounceProcessor
 from service.pipeline.email.soft_bounces import SoftBounceScorer
 from service.pipeline.from_log import event_of

@@ -187,6 +187,40 @@ def test_known_plain_formats(text: str, address: str) -> None:
     assert "full" not in recipient.diagnostic
 
 
+@pytest.mark.parametrize(
+    ("text", "action"),
+    [
+        ("Delivery to the following recipients failed.\n\n  alice@example.com", "failed"),
+        ("Delivery failed 20 attempts: alice@example.com", "failed"),
+        ("undeliverable to alice@example.com", "failed"),
+        ("------ Failed Recipients ------\n\n<alice@example.com>: not taken", "failed"),
+        ("Did not reach the following recipient: alice@example.com", "failed"),
+        ("The following recipients did not receive this message:\n\n<alice@example.com>", "failed"),
+        ("Votre message n'a pas pu être délivré à\nalice@example.com", "failed"),
+        ("<alice@example.com>:\n邮件无法发送到您指定的地址中。", "failed"),
+        ("Your message to alice@example.com has been delayed. We will keep trying.", "delayed"),
+        ("It could not be delivered to alice@example.com yet; we will continue to try.", ""),
+        ("Unable to deliver to alice@example.com for 4 hours. We will keep trying.", ""),
+        ("The mailbox of alice@example.com: see below.", ""),
+    ],
+)
+def test_words_say_whether_it_is_final(text: str, action: str) -> None:
+    """A bounce that says so and names an address is a report on it (ADR 20); one that says both is undecided."""
+    read = read_report(plain_bounce(SENDER, text))
+    (recipient,) = read.recipients
+
+    assert (recipient.action, read.kind is ReportKind.bounce) == (action, action == "failed")
+    assert recipient.addresses == (("alice@example.com",) if action == "failed" else ())
+
+
+def test_addresses_in_a_notification_of_a_program_are_no_bounce() -> None:
+    """Amazon's JSON about a message that was delivered."""
+    document = b'{"notificationType":"Delivery","mail":{"destination":["alice@example.com"]}}'
+    raw = b"From: no-reply@sns.example.com\r\nSubject: Notification\r\n\r\n" + document
+
+    assert read_report(raw) == Report(ReportKind.words, text=read_report(raw).text)
+
+
 def test_a_report_without_a_status_part() -> None:
     """Its words are left to judge; and so are those beside a status part that reports on no recipient."""
     o365 = multipart(

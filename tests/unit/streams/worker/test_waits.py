@@ -1,15 +1,13 @@
 """What waits in a worker beside the stages that read topics: readiness has the reason."""
 
-import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 
-import faust
-
 from service.ports import Unavailable
 from streams.faults.points import no_fault
 from streams.kafka.connection import KafkaConnection
+from streams.lifecycle import Service
 from streams.producer.producer import Producer
 from streams.worker.heartbeat import PeriodicTask
 from streams.worker.stages import Stages
@@ -43,11 +41,11 @@ async def test_services_without_topics_say_why_they_wait(free_port: int) -> None
     dependency = Dependency()
 
     @asynccontextmanager
-    async def resources(_: Producer, __: Stages) -> AsyncIterator[Sequence[faust.Service]]:
+    async def resources(_: Producer, __: Stages) -> AsyncIterator[Sequence[Service]]:
         yield [
             PeriodicTask("schedule", step, dependency.readiness, idle_s=0.01),
             StateKeeperService(dependency, close),  # type: ignore[arg-type]  # it only ticks
-            faust.Service(),
+            Service(),
         ]
 
     connection = KafkaConnection(f"127.0.0.1:{free_port}")
@@ -58,7 +56,6 @@ async def test_services_without_topics_say_why_they_wait(free_port: int) -> None
         producer=partial(Producer, connection, timeout_s=0.5),
         resources=resources,
         fault=no_fault,
-        loop=asyncio.get_running_loop(),
     )
     await stages.start()
     try:

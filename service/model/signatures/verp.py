@@ -5,7 +5,6 @@ as SRS (`SRS0=hash=time=domain=LOCAL@forwarder`), BATV (`prvs=tag=LOCAL`) and su
 local part is found inside such a text; its own signature is proof enough, whatever is around it.
 """
 
-import hmac
 import re
 from base64 import b32decode
 from collections.abc import Sequence
@@ -15,6 +14,7 @@ from typing import NamedTuple
 from service.model.address import ascii_domain, mailbox
 from service.model.delivery import Delivery
 from service.model.ids import DELIVERY_BYTES, address_key, event_of_delivery
+from service.model.signatures import Mac, Signer
 
 _HINT_BYTES, _SIGNATURE_BYTES = 6, 12
 _PAYLOAD_BYTES = DELIVERY_BYTES + _HINT_BYTES
@@ -51,14 +51,12 @@ class Verp:
 
     def __init__(self, secrets: Sequence[str], domain: str) -> None:
         self.domain = (ascii_domain(domain) or domain).lower().removesuffix(".")
-        self._keys = [
-            blake2b(b"tocsin verp\0" + secret.encode(), digest_size=32).digest() for secret in secrets
-        ]
+        self._signer = Signer(secrets, "verp", _SIGNATURE_BYTES, earlier=[_keyed_blake2b])
 
     def address(self, delivery: Delivery) -> str:
         """Return the envelope sender of a delivery; costs some 6 µs."""
         payload = bytes.fromhex(delivery.id + address_key(delivery.address)[: 2 * _HINT_BYTES])
-        return f"{_PREFIX}{_base32(payload + self._signature(self._keys[0], payload))}@{self.domain}"
+        return f"{_PREFIX}{_base32(payload + self._signer.sign(payload))}@{self.domain}"
 
     def in_domain(self, address: str) -> bool:
         """Return whether an address is in the bounce domain, signed or not."""
@@ -75,14 +73,16 @@ class Verp:
     def _verified(self, candidate: str) -> Origin | None:
         octets = b32decode(candidate.removeprefix(_PREFIX).upper() + "===")
         payload, signature = octets[:_PAYLOAD_BYTES], octets[_PAYLOAD_BYTES:]
-        if not any(hmac.compare_digest(self._signature(key, payload), signature) for key in self._keys):
+        if not self._signer.verify(payload, signature):
             return None
         delivery = payload[:DELIVERY_BYTES].hex()
         return Origin(delivery, event_of_delivery(delivery), payload[DELIVERY_BYTES:].hex())
 
-    @staticmethod
-    def _signature(key: bytes, payload: bytes) -> bytes:
-        return blake2b(payload, digest_size=_SIGNATURE_BYTES, key=key).digest()
+
+def _keyed_blake2b(secret: str) -> Mac:
+    """Return what signed return addresses up to version 0.1."""
+    key = blake2b(b"tocsin verp\0" + secret.encode(), digest_size=32).digest()
+    return lambda payload: blake2b(payload, digest_size=_SIGNATURE_BYTES, key=key).digest()
 
 
 def _base32(octets: bytes) -> str:

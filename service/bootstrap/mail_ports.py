@@ -1,0 +1,32 @@
+"""What renders mail, and what hands it to relays.
+
+Their libraries are imported when one is made, since most processes make neither.
+"""
+
+from service.adapters.redis.client import Store
+from service.adapters.redis.delivery.sending_rate import RedisSendingRate
+from service.model.catalogue import Catalogue
+from service.pages.brand import Brands
+from service.ports import RelayTransport, Renderer
+from service.settings import Settings
+
+
+def template_renderer(settings: Settings, catalogue: Catalogue, brands: Brands) -> Renderer:
+    """Load the templates, and return their renderer. Raise TemplateFault, or ValueError for an invalid DKIM key."""
+    from service.adapters.dkim import dkim_signer  # noqa: PLC0415 - see above
+    from service.adapters.templates import TemplateRenderer  # noqa: PLC0415 - see above
+
+    mail = settings.mail
+    return TemplateRenderer(mail, settings.templates, catalogue, dkim_signer(mail), brands)
+
+
+def smtp_transport(settings: Settings, store: Store) -> RelayTransport:
+    """Return the transport to the relays, which connects to none until it is started."""
+    from service.adapters.smtp.relay_list import relays  # noqa: PLC0415 - see above
+    from service.adapters.smtp.transport import SmtpTransport  # noqa: PLC0415 - see above
+
+    smtp, listed = settings.smtp, relays(settings)
+    rates = {relay.name: relay.rate for relay in listed if relay.rate}
+    limited = rates or smtp.domain_rates or smtp.domain_rate
+    limit = RedisSendingRate(store, rates, smtp.domain_rates, smtp.domain_rate) if limited else None
+    return SmtpTransport(listed, limit=limit)
