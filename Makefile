@@ -13,19 +13,24 @@ JOBS ?= $(shell echo $$(($$(getconf _NPROCESSORS_ONLN) + 1)))
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
 
-$(VENV)/.ready: pyproject.toml requirements-dev.lock
+$(VENV)/.run: pyproject.toml requirements.lock service/dev/embedded.lock
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Tocsin needs Python 3.11 or newer; found $$($(PYTHON) --version). Set PYTHON=..."; exit 1; }
-	@echo "preparing $(VENV) (once) ..."
+	@echo "preparing $(VENV), once: what running needs ..."
 	@$(PYTHON) -m venv $(VENV) || { echo "python3 cannot create virtual environments: install its venv package (Debian: python3-venv)"; exit 1; }
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
-	@$(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python --require-hashes -r requirements-dev.lock
+	@$(BIN)/uv pip install --compile-bytecode --python $(BIN)/python --require-hashes -r requirements.lock -r service/dev/embedded.lock
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --editable .
 	@$(BIN)/python -m compileall -q service streams  # a command starts in a third of the time
 	@touch $@
 
+$(VENV)/.ready: $(VENV)/.run requirements-dev.lock
+	@echo "adding what tests, lint and benchmarks need ..."
+	@$(BIN)/uv pip install --compile-bytecode --python $(BIN)/python --require-hashes -r requirements-dev.lock
+	@touch $@
+
 setup: $(VENV)/.ready ## prepare the environment only
 
-run: $(VENV)/.ready ## the whole product on one machine: broker, Redis, mail catcher, stages, API
+run: $(VENV)/.run ## the whole product on one machine: broker, Redis, mail catcher, stages, API
 	@exec $(BIN)/tocsin dev
 
 test: $(VENV)/.ready ## every test, on real servers that it starts itself

@@ -6,8 +6,8 @@ No line is wider than the terminal, no word is cut without an ellipsis, no chara
 import json
 import os
 import subprocess
-from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from uuid import uuid4
 
@@ -50,27 +50,28 @@ class Running:
     stack: DevStack
     parts: Parts
     environment: dict[str, str]
+    command: Sequence[str]
     dead_letter: str = ""
 
     def piped(self, *arguments: str) -> str:
         """Run a command with its output in a pipe; return stdout and stderr."""
         result = subprocess.run(
-            [*COMMAND, *arguments], env=self.environment, capture_output=True, check=False, timeout=120
+            [*self.command, *arguments], env=self.environment, capture_output=True, check=False, timeout=120
         )
         return result.stdout.decode() + result.stderr.decode()
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def running(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Running]:
+async def running(tmp_path_factory: pytest.TempPathFactory, command: Sequence[str]) -> AsyncIterator[Running]:
     """Yield the stack; every delivery of the hostile event is finished."""
     stack = stack_in(tmp_path_factory.mktemp("stack"))
     try:
         parts = await stack.start()
         await follow(parts, await publish_samples(parts), 120)
         await _write_hostile_data(parts)
-        running = Running(stack, parts, _environment(stack))
+        running = Running(stack, parts, _environment(stack), command)
         listed = running.piped("dead-letters", "list", "--json").splitlines()
-        yield Running(stack, parts, running.environment, json.loads(listed[0])["id"])
+        yield replace(running, dead_letter=json.loads(listed[0])["id"])
     finally:
         await stack.stop()
 
@@ -172,7 +173,7 @@ async def test_every_line_fits(running: Running, name: str) -> None:
     whole = running.piped(*arguments) if name in VERBS else None
 
     for columns in WIDTHS:
-        _, output = run_in_terminal([*COMMAND, *arguments], running.environment, columns)
+        _, output = run_in_terminal([*running.command, *arguments], running.environment, columns)
         assert not terminal_faults(output, columns, whole), f"{columns} columns"
         assert output.strip()
 
@@ -181,7 +182,7 @@ async def test_every_line_fits(running: Running, name: str) -> None:
 async def test_explain_is_readable_at_80_columns(running: Running) -> None:
     """Each delivery with its state, its recipient, its masked address and its age; the relay's own words below."""
     _, output = run_in_terminal(
-        [*COMMAND, "explain", "--event", EVENT, "--recipient", "bounces"], running.environment, 80
+        [*running.command, "explain", "--event", EVENT, "--recipient", "bounces"], running.environment, 80
     )
 
     lines = lines_of(output)
@@ -196,7 +197,7 @@ async def test_explain_is_readable_at_80_columns(running: Running) -> None:
 async def test_tail_says_what_it_follows_and_colours_states(running: Running) -> None:
     """The topics, the filters and the beginning; then records in aligned columns."""
     _, output = run_in_terminal(
-        [*COMMAND, "tail", "outcomes", "--from-beginning", "--until-end", "--state", "sent"],
+        [*running.command, "tail", "outcomes", "--from-beginning", "--until-end", "--state", "sent"],
         running.environment, 120,
     )  # fmt: skip
 
@@ -235,7 +236,7 @@ async def test_the_audit_is_green_after_every_operation(running: Running, tmp_pa
         ("privacy", "erase", RIGHT_TO_LEFT, "--yes"),
     )
     for operation in operations:
-        code, output = run_in_terminal([*COMMAND, *operation], running.environment, 80)
+        code, output = run_in_terminal([*running.command, *operation], running.environment, 80)
         assert code == 0, output
         assert not terminal_faults(output, 80)
         await _open_deliveries_are_finished(running)

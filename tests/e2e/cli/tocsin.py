@@ -35,12 +35,16 @@ class CommandResult:
 
 @dataclass(frozen=True)
 class Tocsin:
-    """A Tocsin to run commands on. `kafka`: host:port; `redis`: a URL; `variables`: added to the environment."""
+    """A Tocsin to run commands on. `kafka`: host:port; `redis`: a URL; `variables`: added to the environment.
+
+    `command`: the program of commands that run to their end.
+    """
 
     kafka: str
     redis: str
     variables: Mapping[str, str] = field(default_factory=dict)
     name: str = field(default_factory=lambda: uuid4().hex[:8])
+    command: Sequence[str] = COMMAND
 
     @property
     def prefix(self) -> str:
@@ -74,7 +78,7 @@ class Tocsin:
     ) -> CommandResult:
         """Run a command to its end."""
         process = subprocess.run(
-            [*COMMAND, *arguments],
+            [*self.command, *arguments],
             input=stdin,
             capture_output=True,
             timeout=timeout_s,
