@@ -6,6 +6,7 @@ import re
 import signal
 import subprocess
 import sys
+import time
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,9 +14,12 @@ from pathlib import Path
 
 import yaml
 
-from tests.support.doc_page import Block, Page
+from tests.support.doc_page import Block, Command, Page
+from tests.support.paths import ROOT
 
-_TIMEOUT_S = 30
+_TIMEOUT_S = 60
+_READS = re.compile(r"tocsin (?:explain|deliveries|due list|dead-letters (?:list|show))|curl(?!.* -d )")
+"""Commands that run again until they print what is shown: it happens a moment after the command before them."""
 _YES = b"y\n" * 20
 """The answer to every question of a command."""
 _COMMAND = """source {state} 2>/dev/null; cd "$(cat {folder} 2>/dev/null || pwd)"
@@ -48,8 +52,10 @@ class PageRun:
         self._ports = ports
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("TOCSIN_")}
         path = f"{commands}:{Path(sys.executable).parent}:{inherited['PATH']}"
-        self._environment = inherited | {"PATH": path, "HOME": str(folder), "NO_COLOR": "1"} | environment
+        self._environment = inherited | {"PATH": path, "HOME": str(folder), "NO_COLOR": "1"}
+        self._environment |= {"PYTHONPATH": str(ROOT / "clients" / "python")} | environment
         self._work.mkdir(parents=True)
+        (self._work / "clients").symlink_to(ROOT / "clients")
         (self._work / ".venv").mkdir()
         (self._work / ".venv" / "bin").symlink_to(commands)
 
@@ -75,29 +81,35 @@ class PageRun:
     def _run_console(self, block: Block) -> Iterator[Failure]:
         commands = block.commands()
         for command in commands:
-            script = _COMMAND.format(
-                state=self._state / "variables",
-                folder=self._state / "folder",
-                command=self._mapped(command.text),
-            )
-            code, output = self._execute(["bash", "-c", script], block.directives.get("until", ""))
             wanted = int(block.directives.get("exit", "0")) if command is commands[-1] else 0
-            if code != wanted:
-                yield Failure(command.line, f"{command.text}: exit code {code}: {output[-1500:]}")
-            elif (missing := _missing(command.expected, output)) is not None:
-                yield Failure(command.line, f"{command.text}: does not print {missing!r}: {output[-1500:]}")
+            deadline_s = time.monotonic() + _TIMEOUT_S
+            while (problem := self._problem(command, block.directives.get("until", ""), wanted)) is not None:
+                if not _READS.search(command.text) or time.monotonic() > deadline_s:
+                    yield Failure(command.line, f"{command.text}: {problem}")
+                    break
+
+    def _problem(self, command: Command, until: str, wanted: int) -> str | None:
+        """Run a command. Return what is wrong, or None."""
+        code, output = self._execute(self._mapped(command.text), until)
+        if code != wanted:
+            return f"exit code {code}: {output[-1500:]}"
+        missing = _missing(command.expected, output)
+        return None if missing is None else f"does not print {missing!r}: {output[-1500:]}"
 
     def _run_python(self, block: Block) -> Iterator[Failure]:
         file = self._work / (block.title or "program.py")
         file.write_text(self._mapped(block.text))
-        code, output = self._execute([sys.executable, str(file)], block.directives.get("until", ""))
+        code, output = self._execute(f"python {file.name}", block.directives.get("until", ""))
         if code:
             yield Failure(block.line, f"exit code {code}: {output[-1500:]}")
 
-    def _execute(self, command: Sequence[str], until: str) -> tuple[int, str]:
+    def _execute(self, command: str, until: str) -> tuple[int, str]:
         """Run a command to its end, or until it has printed a text, which counts as 0. Return exit code and output."""
+        script = _COMMAND.format(
+            state=self._state / "variables", folder=self._state / "folder", command=command
+        )
         with subprocess.Popen(
-            command,
+            ["bash", "-c", script],
             cwd=self._work,
             env=self._environment,
             stdin=subprocess.PIPE,
@@ -105,19 +117,19 @@ class PageRun:
             stderr=subprocess.STDOUT,
             start_new_session=True,
         ) as process:
-            if not until:
-                try:
-                    output = process.communicate(_YES, _TIMEOUT_S)[0].decode()
-                except subprocess.TimeoutExpired:
-                    os.killpg(process.pid, signal.SIGKILL)
-                    return -1, f"no end within {_TIMEOUT_S} s: {process.communicate()[0].decode()}"
-                return process.returncode, self._named(output)
-            output = _read_until(process, until)
-            if until not in output:
-                return process.wait(_TIMEOUT_S), self._named(output)
-            os.killpg(process.pid, signal.SIGINT)
-            process.communicate(timeout=_TIMEOUT_S)
-            return 0, self._named(output)
+            if until:
+                output = _read_until(process, until)
+                if until not in output:
+                    return process.wait(_TIMEOUT_S), self._named(output)
+                os.killpg(process.pid, signal.SIGINT)
+                process.communicate(timeout=_TIMEOUT_S)
+                return 0, self._named(output)
+            try:
+                output = process.communicate(_YES, _TIMEOUT_S)[0].decode()
+            except subprocess.TimeoutExpired:
+                os.killpg(process.pid, signal.SIGKILL)
+                return -1, f"no end within {_TIMEOUT_S} s: {process.communicate()[0].decode()}"
+            return process.returncode, self._named(output)
 
     def _mapped(self, text: str) -> str:
         """Return a text of the page with the ports of the stack."""
