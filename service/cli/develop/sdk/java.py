@@ -15,19 +15,21 @@ from service.cli.develop.sdk.description import (
 
 PACKAGE = "io.tocsin.client.types"
 _PACKAGE = re.compile(r"[a-z_][a-z0-9_]*(\.[a-z_][a-z0-9_]*)*")
-_KEYWORDS = frozenset(
-    "_ abstract assert boolean break byte case catch char class const continue default do double else enum extends "
-    "false final finally float for goto if implements import instanceof int interface long native new null package "
-    "private protected public return short static strictfp super switch synchronized this throw throws transient true "
-    "try void volatile while".split()
-)
-_COMPONENTS = frozenset(
-    "clone finalize getClass hashCode notify notifyAll toString wait builder fields other".split()
-)
-_RESERVED = frozenset(
-    "Boolean Builder Data DataField Event EventAttributes EventBuilder EventData EventType List Long Map Number "
-    "Object OffsetDateTime Override Record String".split()
-)
+_KEYWORDS = frozenset((
+    "_", "abstract", "assert", "boolean", "break", "byte", "case", "catch", "char", "class", "const", "continue",
+    "default", "do", "double", "else", "enum", "extends", "false", "final", "finally", "float", "for", "goto",
+    "if", "implements", "import", "instanceof", "int", "interface", "long", "native", "new", "null", "package",
+    "private", "protected", "public", "return", "short", "static", "strictfp", "super", "switch", "synchronized",
+    "this", "throw", "throws", "transient", "true", "try", "void", "volatile", "while",
+))  # fmt: skip
+_COMPONENTS = frozenset((
+    "clone", "finalize", "getClass", "hashCode", "notify", "notifyAll", "toString", "wait", "builder", "fields",
+    "other",
+))  # fmt: skip
+_RESERVED = frozenset((
+    "Boolean", "Builder", "Data", "DataField", "Event", "EventAttributes", "EventBuilder", "EventData",
+    "EventType", "List", "Long", "Map", "Number", "Object", "OffsetDateTime", "Override", "Record", "String",
+))  # fmt: skip
 _TYPES = {
     "string": "String",
     "integer": "Long",
