@@ -6,14 +6,19 @@ import re
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree
+
+from hypothesis import given, settings
 
 from service.adapters.catalogue_file import load_catalogue
 from service.cli.develop.sdk import describe, java
 from service.model.catalogue import Audience, AudienceRule, MetaField, NotificationType
 from service.model.channels import Channel
 from service.settings import templates_directory
+from tests.clients.python.test_same_reasons import changed_events
 from tests.interop.tools import BUILDS, check, require
+from tests.support.client_vectors import reason_of
 from tests.support.paths import ROOT
 
 CLIENT = ROOT / "clients" / "java"
@@ -21,6 +26,7 @@ CATALOGUE = load_catalogue(templates_directory())
 DOCUMENTS = (CLIENT / "README.md", ROOT / "docs" / "how-to" / "connect-an-upstream-java.md")
 _CLIENTS = BUILDS / "clients"
 _FOLDER = _CLIENTS / "java"
+_RANDOM_EVENTS = 300
 _TEXT = 'It\'s "quoted" */ \\u0041 \\ <b>&amp; {@link Nothing} @param x\u2028 `code`'
 
 
@@ -58,6 +64,19 @@ def programs(document: Path, language: str) -> list[str]:
     return re.findall(rf"^```{language}\n(.*?)^```", document.read_text(), re.MULTILINE | re.DOTALL)
 
 
+def random_events(count: int) -> list[dict[str, Any]]:
+    """Return events of any kind with the reasons of the service."""
+    events = []
+
+    @settings(max_examples=count, database=None)
+    @given(changed_events())
+    def collect(event: dict[str, Any]) -> None:
+        events.append({"event": event, "reason": reason_of(event)})
+
+    collect()
+    return events
+
+
 async def run_tests(api: str, **variables: str) -> Path:
     """Run every test of the client in a copy of its folder; return the folder.
 
@@ -75,8 +94,11 @@ async def run_tests(api: str, **variables: str) -> Path:
         (tests / name).write_text(text)
     samples = _FOLDER / "samples.json"
     samples.write_text(json.dumps([{"type": type_.name, "sample": type_.sample} for type_ in CATALOGUE]))
+    random = _FOLDER / "random.json"
+    random.write_text(json.dumps(random_events(_RANDOM_EVENTS)))
     where = {
         "TOCSIN_URL": api,
+        "RANDOM_EVENTS": str(random),
         "SAMPLES": str(samples),
         "DOCUMENTS": ",".join(_write_programs(tests, api, variables)),
         "AUCTION_DB": str(_FOLDER / "auction.db"),

@@ -33,6 +33,10 @@ _FORMS = ("kafka-structured", "kafka-binary", "http-structured", "http-binary")
 _GO_GUIDE = ROOT / "docs" / "how-to" / "connect-an-upstream-go.md"
 _REFUSED = ("invalid_data", "missing_audience", "invalid_attribute", "invalid_withdrawal", "unknown_type")
 _SOURCE = "/java-client"
+_JAVA_TESTS = {
+    "EventsTest", "HttpPublisherTest", "KafkaPublisherTest", "OddTypesTest", "OutboxTest", "SamplesTest", "StackTest",
+    "VectorsTest",
+}  # fmt: skip
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -158,10 +162,7 @@ async def test_the_guide_for_go(stack: Stack) -> None:
 async def test_every_test_of_the_java_client_was_run(java_tests: Path) -> None:
     """None is skipped, but on PostgreSQL where it is not installed."""
     ran, skipped = java_client.results(java_tests)
-    assert {name.partition(".")[0] for name in ran} == {
-        *("EventsTest", "HttpPublisherTest", "OddTypesTest", "OutboxTest", "SamplesTest", "StackTest"),
-        "VectorsTest",
-    }
+    assert {name.partition(".")[0] for name in ran} == _JAVA_TESTS
     assert not skipped or not is_installed()
 
 

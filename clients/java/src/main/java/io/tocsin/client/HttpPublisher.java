@@ -145,7 +145,7 @@ public final class HttpPublisher implements Publisher {
       Thread.currentThread().interrupt();
       throw new UnavailableException("interrupted before the acknowledgement", error);
     }
-    throw new UnavailableException("no acknowledgement after " + attempt + " attempts: " + detail, cause);
+    throw new UnavailableException("no acknowledgement; attempts: " + attempt + "; the last: " + detail, cause);
   }
 
   private HttpRequest http(Request request) {

@@ -17,6 +17,7 @@ import org.apache.kafka.clients.producer.KafkaProducer;
 import org.apache.kafka.clients.producer.ProducerConfig;
 import org.apache.kafka.clients.producer.ProducerRecord;
 import org.apache.kafka.common.KafkaException;
+import org.apache.kafka.common.config.ConfigException;
 import org.apache.kafka.common.errors.InterruptException;
 import org.apache.kafka.common.serialization.ByteArraySerializer;
 import org.apache.kafka.common.serialization.StringSerializer;
@@ -48,8 +49,10 @@ public final class KafkaPublisher implements Publisher, AutoCloseable {
     settings.put(ProducerConfig.ACKS_CONFIG, "all");
     try {
       producer = new KafkaProducer<>(settings, new StringSerializer(), new ByteArraySerializer());
+    } catch (ConfigException error) { // of the options
+      throw error;
     } catch (KafkaException error) {
-      throw new UnavailableException("Kafka cannot be reached: " + error.getMessage(), error);
+      throw new UnavailableException("Kafka cannot be reached: " + error.getCause(), error);
     }
   }
 

@@ -174,7 +174,7 @@ class HttpPublisherTest {
       answers(temporary);
       UnavailableException error =
           assertThrows(UnavailableException.class, () -> publisher().build().publish(winner(1, "x")));
-      assertTrue(error.getMessage().contains("after 3 attempts"), error.getMessage());
+      assertTrue(error.getMessage().contains("attempts: 3"), error.getMessage());
     }
     HttpPublisher nobody = HttpPublisher.builder("http://127.0.0.1:1", "key").retries(AT_ONCE).build();
     assertThrows(UnavailableException.class, () -> nobody.publish(winner(1, "x")));
@@ -195,7 +195,7 @@ class HttpPublisherTest {
     ANSWERS.poll();
     UnavailableException error =
         assertThrows(UnavailableException.class, () -> publisher().build().publish(winner(1, "x")));
-    assertEquals("no acknowledgement after 1 attempts: HTTP 429", error.getMessage());
+    assertEquals("no acknowledgement; attempts: 1; the last: HTTP 429", error.getMessage());
   }
 
   @Test
