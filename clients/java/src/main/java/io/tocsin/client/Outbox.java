@@ -91,8 +91,8 @@ public final class Outbox {
 
   /** Return the next events, locked for this transaction if the database can. */
   List<Row> waiting(Connection connection, int limit) throws SQLException {
-    String sql =
-        "SELECT position, event FROM " + table + " WHERE reason IS NULL ORDER BY position LIMIT " + limit + dialect.lock;
+    String where = " WHERE reason IS NULL ORDER BY position LIMIT " + limit;
+    String sql = "SELECT position, event FROM " + table + where + dialect.lock;
     List<Row> rows = new ArrayList<>();
     try (PreparedStatement statement = connection.prepareStatement(sql);
         ResultSet result = statement.executeQuery()) {

@@ -24,8 +24,8 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.condition.EnabledIfEnvironmentVariable;
 
 /**
- * Publishes to a running Tocsin: BOOTSTRAP and TOPIC of Kafka, TOCSIN_URL and TOCSIN_KEY of the API. What becomes of the
- * events is checked there.
+ * Publishes to a running Tocsin: BOOTSTRAP and TOPIC of Kafka, TOCSIN_URL and TOCSIN_KEY of the API. What becomes of
+ * the events is checked there.
  */
 @EnabledIfEnvironmentVariable(named = "BOOTSTRAP", matches = ".+")
 class StackTest {
