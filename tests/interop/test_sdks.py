@@ -5,11 +5,13 @@ name; the tests are skipped elsewhere, with the reason.
 """
 
 import contextlib
+import json
 import re
 import sys
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 import pytest_asyncio
@@ -62,6 +64,12 @@ async def java_tests(stack: Stack) -> Path:
             servers.enter_context(postgres(port))
             where["POSTGRES"] = f"jdbc:postgresql://127.0.0.1:{port}/postgres?user=postgres"
         return await java_client.run_tests(api, **where)
+
+
+def _id_of(record: Any) -> str:
+    """Return the id of the event in a Kafka record, in binary or in structured mode."""
+    headers = dict(record.headers)
+    return headers["ce_id"].decode() if "ce_id" in headers else json.loads(record.value)["id"]
 
 
 async def check_delivered(pipeline: RealPipeline, source: str, ids: Sequence[str]) -> None:
@@ -191,6 +199,10 @@ async def test_java_client(stack: Stack, java_tests: Path) -> None:
         states = sorted((entry.channel, entry.recipient, entry.state) for entry in entries)
         assert states == [("email", "alice", "sent"), ("inbox", "alice", "delivered")], name
     assert set(pipeline.mail_counts().values()) == {1}
+    keys = {
+        _id_of(record): record.key for record in await pipeline.records(pipeline.settings.kafka.events[0])
+    }
+    assert {keys[name] for name in names} == {b"alice"}
 
     async def is_withdrawn() -> bool:
         entries = await pipeline.entries(_SOURCE, "withdrawn")
