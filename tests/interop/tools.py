@@ -11,7 +11,7 @@ import pytest
 
 from tests.support.paths import ROOT
 
-_BUILDS = ROOT / ".tocsin" / "interop"
+BUILDS = ROOT / ".tocsin" / "interop"
 _NO_NETWORK = re.compile(
     r"ENOTFOUND|ECONNREFUSED|ETIMEDOUT|EAI_AGAIN|dial tcp|Could not transfer artifact|Network is unreachable"
     r"|dns error|error sending request"
@@ -31,19 +31,29 @@ async def run(*command: str, cwd: Path = ROOT, **variables: str) -> tuple[int, s
     return process.returncode or 0, output.decode("utf-8", "replace")
 
 
+def require(*tools: str) -> None:
+    """Skip the test where a tool is missing."""
+    for tool in tools:
+        if shutil.which(tool) is None:
+            pytest.skip(f"{tool} is not installed")
+
+
+async def check(*command: str, cwd: Path, **variables: str) -> None:
+    """Run a command without an error; skip the test where it cannot download what the lock file names."""
+    code, output = await run(*command, cwd=cwd, **variables)
+    if code and _NO_NETWORK.search(output):
+        pytest.skip(f"{command[0]} cannot reach its registry")
+    assert code == 0, output
+
+
 async def built(folder: str, tools: Sequence[str], *commands: Sequence[str]) -> Path:
     """Return a copy of a folder beside this module, with its program installed or compiled.
 
     Skip the test where a tool is missing, or cannot download what the lock file names.
     """
-    for tool in tools:
-        if shutil.which(tool) is None:
-            pytest.skip(f"{tool} is not installed")
-    copy = _BUILDS / folder
+    require(*tools)
+    copy = BUILDS / folder
     shutil.copytree(ROOT / "tests" / "interop" / folder, copy, dirs_exist_ok=True)
     for command in commands:
-        code, output = await run(*command, cwd=copy)
-        if code and _NO_NETWORK.search(output):
-            pytest.skip(f"{command[0]} cannot reach its registry")
-        assert code == 0, output
+        await check(*command, cwd=copy)
     return copy

@@ -33,8 +33,11 @@ def _account() -> pwd.struct_passwd | None:
 
 
 @contextmanager
-def postgres() -> Iterator[str]:
-    """Yield the connection string of an empty server, which listens on a socket in a folder of its own."""
+def postgres(port: int | None = None) -> Iterator[str]:
+    """Yield the connection string of an empty server, which listens on a socket in a folder of its own.
+
+    With a port it also listens on 127.0.0.1, for clients that know no such sockets.
+    """
     programs = _programs()
     assert programs is not None
     folder = Path(tempfile.mkdtemp(prefix="tocsin-postgres-"))
@@ -42,6 +45,7 @@ def postgres() -> Iterator[str]:
     if account is not None:
         os.chown(folder, account.pw_uid, account.pw_gid)
     data = folder / "data"
+    network = f"-c listen_addresses=127.0.0.1 -p {port}" if port else "-c listen_addresses=''"
 
     def run(program: str, *arguments: str) -> None:
         subprocess.run(
@@ -60,12 +64,12 @@ def postgres() -> Iterator[str]:
             "start",
             "-w",
             "-o",
-            f"-k {folder} -c listen_addresses='' -c fsync=off",
+            f"-k {folder} {network} -c fsync=off",
             "-l",
             str(folder / "log"),
         )
         try:
-            yield f"host={folder} user={_USER} dbname=postgres"
+            yield f"host={folder} user={_USER} dbname=postgres" + (f" port={port}" if port else "")
         finally:
             run("pg_ctl", "stop", "-m", "immediate")
     finally:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -128,20 +129,30 @@ def new(
 @app.command()
 def generate(
     *,
-    language: Annotated[str, typer.Argument(metavar="LANGUAGE", help="A language of the clients: python.")],
-    output: Annotated[Path, typer.Option(metavar="DIR", help="The folder to write to.")],
+    language: Annotated[
+        str, typer.Argument(metavar="LANGUAGE", help="A language of the clients: python, java.")
+    ],
+    output: Annotated[
+        Path, typer.Option(metavar="DIR", help="The folder to write to; in Java, of the sources.")
+    ],
+    package: Annotated[
+        str | None, typer.Option(help="The package of the classes, in Java: com.example.events.")
+    ] = None,
 ) -> None:
     """Write typed events of the catalogue, for the client of upstream services in a language.
 
     Files of the same names are replaced.
     """
-    from service.cli.develop.sdk import LANGUAGES, describe
+    from service.cli.develop.sdk import LANGUAGES, describe, java
 
     if language not in LANGUAGES:
         raise typer.BadParameter(f"must be one of {', '.join(LANGUAGES)}", param_hint="LANGUAGE")
+    if package and language != "java":
+        raise typer.BadParameter("only Java has packages", param_hint="--package")
+    generator = partial(java.generate, package=package) if package else LANGUAGES[language]
     catalogue = load_catalogue(load())
     try:
-        files = LANGUAGES[language](describe(catalogue))
+        files = generator(describe(catalogue))
     except ValueError as error:
         raise CliError(f"the classes cannot be written: {error}") from error
     for name, text in files.items():

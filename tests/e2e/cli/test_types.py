@@ -73,6 +73,21 @@ def test_typed_events_of_own_types(templates: Path, tmp_path: Path) -> None:
     assert (refused.code, "must be one of python" in refused.err) == (2, True)
 
 
+def test_typed_events_in_a_java_package(tmp_path: Path) -> None:
+    """In folders of its name; other languages have no packages, and what is none is refused."""
+    java = ("types", "generate", "java", "--output", str(tmp_path))
+
+    generated = TOCSIN.run(*java, "--package", "com.example.events")
+
+    file = tmp_path / "com" / "example" / "events" / "Overbid.java"
+    assert (generated.code, str(file) in generated.out.splitlines()) == (0, True), generated.err
+    assert "package com.example.events;" in file.read_text()
+    refused = TOCSIN.run("types", "generate", "python", "--output", str(tmp_path), "--package", "a")
+    assert (refused.code, "--package" in refused.err) == (2, True)
+    refused = TOCSIN.run(*java, "--package", "com/example")
+    assert (refused.code, "com/example is no package" in refused.err) == (1, True)
+
+
 def test_the_templates_check_of_doctor_is_green(templates: Path) -> None:
     """With the new types among the shipped ones; Kafka and Redis are not there."""
     result = TOCSIN.run("doctor", "--json", TOCSIN_TEMPLATES__DIRECTORY=str(templates), timeout_s=120)
