@@ -48,7 +48,7 @@ async def test_what_a_page_shows_runs(name: str, stack: DevStack, commands: Path
         9092: dev.kafka_port, 6379: dev.redis_port, 1025: dev.smtp_port, 8025: dev.mail_port, 8000: dev.http_port
     }  # fmt: skip
     variables = {f"TOCSIN_DEV__{name.upper()}": str(port) for name, port in dev.model_dump().items()}
-    run = PageRun(CURRENT[name], tmp_path, ports, commands, TOCSIN_MODE="dev", **variables)
+    run = PageRun(CURRENT[name], tmp_path, ports, commands, TOCSIN_MODE="dev", TOCSIN_URL=f"http://127.0.0.1:{dev.http_port}", **variables)
 
     failures = await asyncio.to_thread(run.failures)
 

@@ -52,6 +52,7 @@ def bid(connection: sqlite3.Connection, lot: int, bidder: str, amount: int) -> N
 async def relay() -> None:
     """Publish what is committed."""
     url = os.environ.get("TOCSIN_URL", "http://127.0.0.1:8000")
+    print("publishing what is in the outbox; Ctrl-C ends", flush=True)
     async with HttpPublisher(url, os.environ["TOCSIN_KEY"]) as publisher:
         await OutboxRelay(OUTBOX, connect, publisher, poll_s=0.2).run()
 
