@@ -16,7 +16,9 @@ from tests.support.dev_stack import stack_in
 
 pytestmark = [pytest.mark.timeout(900), pytest.mark.asyncio(loop_scope="module")]
 _RUN = [
-    name for name, page in CURRENT.items() if any(b.language in {"console", "python"} for b in page.blocks())
+    name
+    for name, page in CURRENT.items()
+    if not page.run_by and any(block.language in {"console", "python"} for block in page.blocks())
 ]
 
 
@@ -48,7 +50,15 @@ async def test_what_a_page_shows_runs(name: str, stack: DevStack, commands: Path
         9092: dev.kafka_port, 6379: dev.redis_port, 1025: dev.smtp_port, 8025: dev.mail_port, 8000: dev.http_port
     }  # fmt: skip
     variables = {f"TOCSIN_DEV__{name.upper()}": str(port) for name, port in dev.model_dump().items()}
-    run = PageRun(CURRENT[name], tmp_path, ports, commands, TOCSIN_MODE="dev", TOCSIN_URL=f"http://127.0.0.1:{dev.http_port}", **variables)
+    run = PageRun(
+        CURRENT[name],
+        tmp_path,
+        ports,
+        commands,
+        TOCSIN_MODE="dev",
+        TOCSIN_URL=f"http://127.0.0.1:{dev.http_port}",
+        **variables,
+    )
 
     failures = await asyncio.to_thread(run.failures)
 

@@ -58,6 +58,15 @@ def test_blocks_have_a_language(name: str) -> None:
 
 
 @_EVERY
+def test_the_programs_of_every_page_are_run(name: str) -> None:
+    """Those that are not run by the tests of this folder are by a test that names the page; others say why not."""
+    page = PAGES[name]
+    if page.run_by:
+        assert page.path.name in (ROOT / page.run_by).read_text()
+    assert all(len(block.directives.get("not run", "a reason")) > 5 for block in page.blocks())
+
+
+@_EVERY
 def test_metrics_and_alerts_exist(name: str) -> None:
     """By their full names."""
     text = PAGES[name].text

@@ -6,6 +6,7 @@ A comment before a block says how it is run:
 - `<!-- until: TEXT -->`: a command that prints the text gets Ctrl-C then; without it, commands run to their ends.
 - `<!-- exit: CODE -->`: the exit code of its last command, 0 otherwise.
 
+A page with `<!-- run by FILE -->` has its programs run by that test, which names the page.
 A block with `title="FILE"` after its language is the content of that file.
 """
 
@@ -23,6 +24,7 @@ LANGUAGES = frozenset(
         "json",
         "yaml",
         "html",
+        "xml",
         "sh",
         "js",
         "ts",
@@ -38,6 +40,7 @@ LANGUAGES = frozenset(
 _FENCE = re.compile(r"^( *)(`{3,})(\w*) *(.*)$")
 _TITLE = re.compile(r'title="([^"]+)"')
 _DIRECTIVE = re.compile(r"^ *<!-- (not run|until|exit): (.+?) -->$")
+_RUN_BY = re.compile(r"^<!-- run by (\S+) -->$", re.MULTILINE)
 _HEADING = re.compile(r"^#{1,6} +(.+?) *$")
 _LINK = re.compile(r"(?<!!)\[[^]]*\]\(<?([^)\s>]+)>?\)")
 
@@ -116,6 +119,12 @@ class Page:
                 directives = {}
             elif text.strip():
                 directives = {}
+
+    @property
+    def run_by(self) -> str:
+        """Return the test that runs the page; an empty text if it is run like the others."""
+        found = _RUN_BY.search(self.text)
+        return found[1] if found else ""
 
     def prose(self) -> str:
         """Return the text with its blocks as empty lines."""
