@@ -8,7 +8,7 @@ UV_VERSION := 0.13.9
 # One more than there are processors: many tests wait for servers.
 JOBS ?= $(shell echo $$(($$(getconf _NPROCESSORS_ONLN) + 1)))
 
-.PHONY: help setup run test quick unit lint types lock docs client classify bench bench-smtp bench-render bench-api bench-lanes bench-scaling bench-wide bench-holds bench-inbox capacity gallery simulate chaos chaos-short up down clean audit load vendor
+.PHONY: help setup run test quick unit lint types lock docs site client classify bench bench-smtp bench-render bench-api bench-lanes bench-scaling bench-wide bench-holds bench-inbox capacity gallery simulate chaos chaos-short up down clean audit load vendor
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -66,6 +66,9 @@ docs: $(VENV)/.ready ## write what is made from the code: OpenAPI, AsyncAPI, rea
 	$(BIN)/python -m tests.support.client_vectors > clients/vectors.json
 	@$(BIN)/tocsin types generate python --output clients/python/tocsin_client
 	@$(BIN)/tocsin types generate java --output clients/java/src/main/java
+
+site: $(VENV)/.ready ## the documentation as a site, in build/site
+	@$(BIN)/python .ci/site.py build/site
 
 client: ## the inbox for browsers: its types, its npm package, and the script that the API serves
 	cd clients/inbox && npm ci --no-audit --no-fund && npm run types && npm run check && npm run build

@@ -14,7 +14,7 @@ import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-_LINK = re.compile(r"(\]\()([^)#:\s]+)((?:#[^)]*)?\))")
+_LINK = re.compile(r"(\]\(|^\[[^]]+\]: )([^)#:\s]+)((?:#[^)\s]*)?\)?)", re.MULTILINE)
 _TEXT = frozenset({".py", ".toml", ".yml", ".yaml"})
 """Files that a browser is to show, and would download or run: they become text."""
 
