@@ -93,6 +93,8 @@ class Service:
             task = asyncio.current_task()
             if task is None or not task.cancelling():  # aiokafka leaks cancellations of tasks that it ends
                 self.fail(RuntimeError("a task was cancelled, and not by the stop of its service"))
+        except SystemExit as error:  # uvicorn's, where its port is in use: the others must drain all the same
+            self.fail(RuntimeError(f"a library wanted to end the process with exit code {error.code}"))
         except Exception as error:
             self.fail(error)
 

@@ -58,7 +58,8 @@ class Probe(Service):
     async def on_stop(self) -> None:
         """Close, after the stages have stopped."""
         self._server.should_exit = True
-        await self._server.shutdown()
+        if self._server.started:
+            await self._server.shutdown()
 
     async def _livez(self, _: Request) -> Response:
         alive = self._stages.alive()

@@ -77,11 +77,14 @@ class FollowedRates(Service):
                 async with aclosing(records):
                     async for record in records:
                         self._count(record)
-            except (Unavailable, UnknownTopic, asyncio.CancelledError) as error:
-                raise_if_cancelled()
+            except (Unavailable, UnknownTopic) as error:
                 if self.reason is None:
                     log.warning("rates_wait", reason=str(error))
                 self.reason = str(error)
+            except (Exception, asyncio.CancelledError) as error:  # rates must never end a worker
+                raise_if_cancelled()
+                log.exception("rates_failed")
+                self.reason = f"they failed: {type(error).__name__}"
             await self.sleep(_RETRY_S)
 
     def _began(self) -> None:

@@ -60,15 +60,16 @@ async def test_a_failure_below_stops_all_and_is_raised_afterwards() -> None:
     assert log == ["child started", "last started", "child stopped", "parent stopped", "last stopped"]
 
 
-async def test_a_start_that_fails_stops_what_had_started() -> None:
-    """Its error is that of the worker."""
+@pytest.mark.parametrize("error", [OSError("the port is in use"), SystemExit(3)])
+async def test_a_start_that_fails_stops_what_had_started(error: BaseException) -> None:
+    """Its error is that of the worker, also where a library would have ended the process."""
     log: list[str] = []
 
     class Broken(Recorder):
         async def on_start(self) -> None:
-            raise OSError("the port is in use")
+            raise error
 
-    with pytest.raises(OSError, match="in use"):
+    with pytest.raises((OSError, RuntimeError), match=r"in use|exit code 3"):
         await run(ServiceGroup([Recorder("first", log), Broken("broken", log)]), asyncio.Event())
 
     assert log == ["first started", "first stopped", "broken stopped"]
