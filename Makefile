@@ -8,7 +8,7 @@ UV_VERSION := 0.13.9
 # One more than there are processors: many tests wait for servers.
 JOBS ?= $(shell echo $$(($$(getconf _NPROCESSORS_ONLN) + 1)))
 
-.PHONY: help setup run test quick unit lint types lock docs client classify bench bench-smtp bench-render bench-api bench-lanes bench-scaling bench-wide bench-holds bench-inbox capacity gallery simulate chaos chaos-short up down clean audit load vendor
+.PHONY: help setup run test quick unit lint types lock docs manifests client classify bench bench-smtp bench-render bench-api bench-lanes bench-scaling bench-wide bench-holds bench-inbox capacity gallery simulate chaos chaos-short up down clean audit load vendor
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -49,12 +49,16 @@ lock: $(VENV)/.ready ## update the lock files from pyproject.toml
 	$(BIN)/uv pip compile -q pyproject.toml --universal --generate-hashes --no-header --no-emit-index-url --extra embedded --extra otel --extra tui --group dev -o requirements-dev.lock
 	$(BIN)/uv pip compile -q pyproject.toml --universal --generate-hashes --no-header --no-emit-index-url -c requirements-dev.lock -o requirements.lock
 	$(BIN)/uv pip compile -q tests/interop/openapi/requirements.in --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url -o tests/interop/openapi/requirements.lock
+	$(BIN)/uv pip compile -q tests/interop/kubernetes/requirements.in --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url -o tests/interop/kubernetes/requirements.lock
 
 docs: $(VENV)/.ready ## write the documents that are made from the code: OpenAPI, AsyncAPI, reasons, conformance
 	$(BIN)/python -m service.api > docs/api/openapi.json
 	$(BIN)/python -m streams.topics.asyncapi > docs/events/asyncapi.json
 	$(BIN)/python -m service.model > docs/reasons.md
 	$(BIN)/python -m tests.support.conformance > docs/conformance.md
+
+manifests: $(VENV)/.ready ## write ops/kubernetes from the Helm chart; needs helm
+	$(BIN)/python -m tests.support.chart
 
 client: ## the inbox for browsers: its types, its npm package, and the script that the API serves
 	cd clients/inbox && npm ci --no-audit --no-fund && npm run types && npm run check && npm run build
