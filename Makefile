@@ -8,7 +8,7 @@ UV_VERSION := 0.13.9
 # One more than there are processors: many tests wait for servers.
 JOBS ?= $(shell echo $$(($$(getconf _NPROCESSORS_ONLN) + 1)))
 
-.PHONY: help setup run test quick unit lint types lock docs manifests client classify bench bench-smtp bench-render bench-api bench-lanes bench-scaling bench-wide bench-holds bench-inbox capacity gallery simulate chaos chaos-short up down clean audit load vendor
+.PHONY: help setup run test quick unit lint types lock docs manifests image client classify bench bench-smtp bench-render bench-api bench-lanes bench-scaling bench-wide bench-holds bench-inbox capacity gallery simulate chaos chaos-short up down clean audit load vendor
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -59,6 +59,10 @@ docs: $(VENV)/.ready ## write the documents that are made from the code: OpenAPI
 
 manifests: $(VENV)/.ready ## write ops/kubernetes from the Helm chart; needs helm
 	$(BIN)/python -m tests.support.chart
+
+image: $(VENV)/.ready ## an OCI image in build/image without a daemon (as root), then its test: it serves and delivers
+	$(BIN)/python .ci/image.py build/image
+	TOCSIN_TEST_IMAGE=build/image $(BIN)/python -m pytest -q tests/deploy/test_image.py
 
 client: ## the inbox for browsers: its types, its npm package, and the script that the API serves
 	cd clients/inbox && npm ci --no-audit --no-fund && npm run types && npm run check && npm run build
