@@ -122,16 +122,15 @@ async def test_every_object_fits_the_schemas_of_kubernetes_and_the_operators() -
         "kubernetes", (), (*uv, "venv", "--quiet", "--allow-existing", "venv"), (*uv, *install)
     )
     objects = [one for values in VALUE_SETS for one in rendered(values)]
-    for version in ("1.27", "1.37"):
-        ran = subprocess.run(
-            [folder / "venv" / "bin" / "python", "check.py", version],
-            cwd=folder,
-            input=json.dumps(objects),
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert (ran.returncode, ran.stdout) == (0, ""), ran.stdout + ran.stderr
+    ran = subprocess.run(
+        [folder / "venv" / "bin" / "python", "check.py", "1.27", "1.37"],
+        cwd=folder,
+        input=json.dumps(objects),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (ran.returncode, ran.stdout) == (0, ""), ran.stdout + ran.stderr
 
 
 @needs_helm

@@ -1,11 +1,11 @@
 """Print what is wrong with objects, a JSON list on standard input: by Kubernetes' schemas, or the models of operators.
 
-The argument is the version of Kubernetes. An unknown field is a fault: an API server would drop it in silence.
+The arguments are versions of Kubernetes. An unknown field is a fault: an API server would drop it in silence.
 """
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import kubernetes_validate
@@ -20,12 +20,13 @@ _OPERATORS = {
 }
 
 
-def faults(item: dict[str, Any], version: str) -> Iterator[str]:
+def faults(item: dict[str, Any], versions: Sequence[str]) -> Iterator[str]:
     """Yield the faults of an object."""
     model = _OPERATORS.get(item["kind"])
     try:
         if model is None:
-            kubernetes_validate.validate(item, version, strict=True)
+            for version in versions:
+                kubernetes_validate.validate(item, version, strict=True)
             return
         kept = model.model_validate(item).model_dump(by_alias=True, exclude_unset=True, mode="json")
         yield from (f"unknown or changed: {path}" for path in _lost(item, kept, ""))
@@ -46,5 +47,5 @@ def _lost(node: Any, kept: Any, path: str) -> Iterator[str]:
 
 
 for thing in json.load(sys.stdin):
-    for fault in faults(thing, sys.argv[1]):
+    for fault in faults(thing, sys.argv[1:]):
         sys.stdout.write(f"{thing['kind']} {thing['metadata']['name']}: {fault}\n")
