@@ -8,7 +8,7 @@ UV_VERSION := 0.13.9
 # One more than there are processors: many tests wait for servers.
 JOBS ?= $(shell echo $$(($$(getconf _NPROCESSORS_ONLN) + 1)))
 
-.PHONY: help setup run test quick unit lint types lock docs manifests image client classify bench bench-smtp bench-render bench-api bench-lanes bench-scaling bench-wide bench-holds bench-inbox capacity gallery simulate chaos chaos-short up down clean audit load vendor
+.PHONY: help setup run test deployment quick unit lint types lock docs manifests image client classify bench bench-smtp bench-render bench-api bench-lanes bench-scaling bench-wide bench-holds bench-inbox capacity gallery simulate chaos chaos-short up down clean audit load vendor
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -28,8 +28,11 @@ setup: $(VENV)/.ready ## prepare the environment only
 run: $(VENV)/.ready ## the whole product on one machine: broker, Redis, mail catcher, stages, API
 	@exec $(BIN)/tocsin dev
 
-test: $(VENV)/.ready ## every test, on real servers that it starts itself
-	PYTHONHASHSEED=0 $(BIN)/python -m pytest -n $(JOBS) --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+test: $(VENV)/.ready ## every test but those of `make deployment`, on real servers that it starts itself
+	PYTHONHASHSEED=0 $(BIN)/python -m pytest -m "not deployment" -n $(JOBS) --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+
+deployment: $(VENV)/.ready ## the files of ops and the how-to pages: schemas of Kubernetes, access rules, moving clusters
+	$(BIN)/python -m pytest -q -m deployment tests/deploy tests/e2e/test_kafka_acls.py tests/e2e/test_cluster_move.py
 
 quick: $(VENV)/.ready ## unit and architecture tests without the exhaustive ones, for every save
 	$(BIN)/python -m pytest -q -m "not exhaustive" tests/unit tests/architecture

@@ -114,6 +114,7 @@ def test_the_chart_is_accepted_by_helm(values: Path) -> None:
 
 
 @needs_helm
+@pytest.mark.deployment
 async def test_every_object_fits_the_schemas_of_kubernetes_and_the_operators() -> None:
     """The strict schemas of the oldest and the newest version know every field; so do KEDA's and Prometheus' models."""
     uv = (sys.executable, "-m", "uv")

@@ -7,6 +7,7 @@ import asyncio
 import time
 from datetime import UTC, datetime
 
+import pytest
 import redis
 from aiokafka import AIOKafkaProducer
 
@@ -21,6 +22,7 @@ from tests.support.wait import eventually
 _HELD = {"deliverat": datetime.fromtimestamp(time.time() + 3600, UTC).isoformat()}
 
 
+@pytest.mark.deployment
 async def test_nothing_is_lost_or_repeated_in_another_cluster() -> None:
     """The rebuilt ledger is the old one, what was sent is not sent again, and what waited is sent there, once."""
     async with RealPipeline() as old, RealPipeline() as new:
