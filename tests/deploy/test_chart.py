@@ -15,7 +15,7 @@ import yaml  # type: ignore[import-untyped]
 from pydantic import SecretStr
 
 from service.model.topics import TopicNames
-from service.settings import KafkaSettings, Settings, WorkerSettings
+from service.settings import KafkaSettings, Settings, WorkerSettings, load
 from streams.worker.stage_table import STAGES, specs
 from tests.interop.tools import built
 from tests.support.chart import (
@@ -279,6 +279,21 @@ def _is_secret(place: tuple[str, ...]) -> bool:
     for name in place:
         annotation = annotation.model_fields[name].annotation
     return SecretStr.__name__ in repr(annotation)
+
+
+def test_a_mounted_secret_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Kubernetes mounts a Secret as links to links, so that it can change all files at once."""
+    current = tmp_path / "..2026_11_01"
+    current.mkdir()
+    (tmp_path / "..data").symlink_to(current.name)
+    for name, text in (("TOCSIN_AUTH__SECRET", "s" * 32), ("TOCSIN_MAIL__SECRETS", '["0123456789abcdef"]')):
+        (current / name).write_text(text + "\n")
+        (tmp_path / name).symlink_to(f"..data/{name}")
+    monkeypatch.setenv("TOCSIN_SECRETS_DIR", str(tmp_path))
+    settings = load()
+
+    assert settings.auth.secret.get_secret_value() == "s" * 32
+    assert settings.mail_secrets == ("0123456789abcdef",)
 
 
 def test_every_value_is_described() -> None:
