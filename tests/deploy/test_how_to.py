@@ -29,7 +29,7 @@ def test_it_names_what_exists(page: Path) -> None:
     commands = re.findall(r"(?:`|bin/|-- )tocsin ((?!dev\b)[a-z-]+)", text)
 
     assert {*commands} <= {*COMMANDS}
-    assert {*re.findall(r"\btocsin_(?!inside\b)\w+", text)} <= METRICS | {"tocsin_"}
+    assert {*re.findall(r"\btocsin_\w+_(?:total|seconds|lag)\b", text)} <= METRICS
     assert {*re.findall(r"\bTocsin[A-Z]\w+", text)} <= ALERTS
 
 
@@ -43,9 +43,9 @@ def test_its_links_lead_to_headings(page: Path) -> None:
 
 @with_each_page
 def test_it_is_found(page: Path) -> None:
-    """README and operations.md, where one begins, have a link to it."""
-    for start in ("README.md", "docs/operations.md"):
-        assert f"how-to/{page.name})" in (ROOT / start).read_text()
+    """README or a page of docs has a link to it."""
+    pages = [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]
+    assert any(f"how-to/{page.name})" in start.read_text() for start in pages)
 
 
 @with_each_page
