@@ -8,7 +8,7 @@ UV_VERSION := 0.13.9
 # One more than there are processors: many tests wait for servers.
 JOBS ?= $(shell echo $$(($$(getconf _NPROCESSORS_ONLN) + 1)))
 
-.PHONY: help setup run test quick unit lint types lock docs site client classify bench bench-smtp bench-render bench-api bench-lanes bench-scaling bench-wide bench-holds bench-inbox capacity gallery simulate chaos chaos-short up down clean audit load vendor
+.PHONY: help setup run test deployment quick unit lint types lock docs site manifests image client classify bench bench-smtp bench-render bench-api bench-lanes bench-scaling bench-wide bench-holds bench-inbox capacity gallery simulate chaos chaos-short up down clean audit load vendor
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -33,8 +33,11 @@ setup: $(VENV)/.ready ## prepare the environment only
 run: $(VENV)/.run ## the whole product on one machine: broker, Redis, mail catcher, stages, API
 	@exec $(BIN)/tocsin dev
 
-test: $(VENV)/.ready ## every test, on real servers that it starts itself
-	PYTHONHASHSEED=0 $(BIN)/python -m pytest -n $(JOBS) --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+test: $(VENV)/.ready ## every test but those of `make deployment`, on real servers that it starts itself
+	PYTHONHASHSEED=0 $(BIN)/python -m pytest -m "not deployment" -n $(JOBS) --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+
+deployment: $(VENV)/.ready ## the files of ops and the how-to pages: schemas of Kubernetes, access rules, moving clusters
+	$(BIN)/python -m pytest -q -m deployment tests/deploy tests/e2e/test_kafka_acls.py tests/e2e/test_cluster_move.py
 
 quick: $(VENV)/.ready ## unit and architecture tests without the exhaustive ones, for every save
 	$(BIN)/python -m pytest -q -m "not exhaustive" tests/unit tests/architecture
@@ -56,6 +59,7 @@ lock: $(VENV)/.ready ## update the lock files from pyproject.toml
 	@$(BIN)/python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]["embedded"], sep="\n")' | \
 		$(BIN)/uv pip compile -q - --universal --generate-hashes --no-header --no-annotate --no-emit-index-url --python-version 3.11 -c requirements-dev.lock -o service/dev/embedded.lock
 	$(BIN)/uv pip compile -q tests/interop/openapi/requirements.in --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url -o tests/interop/openapi/requirements.lock
+	$(BIN)/uv pip compile -q tests/interop/kubernetes/requirements.in --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url -o tests/interop/kubernetes/requirements.lock
 
 docs: $(VENV)/.ready ## write what is made from the code: OpenAPI, AsyncAPI, reasons, conformance, commands, typed events
 	$(BIN)/python -m service.api > docs/api/openapi.json
@@ -69,6 +73,13 @@ docs: $(VENV)/.ready ## write what is made from the code: OpenAPI, AsyncAPI, rea
 
 site: $(VENV)/.ready ## the documentation as a site, in build/site
 	@$(BIN)/python .ci/site.py build/site
+
+manifests: $(VENV)/.ready ## write ops/kubernetes from the Helm chart; needs helm
+	$(BIN)/python -m tests.support.chart
+
+image: $(VENV)/.ready ## an OCI image in build/image without a daemon (as root), then its test: it serves and delivers
+	$(BIN)/python .ci/image.py build/image
+	TOCSIN_TEST_IMAGE=build/image $(BIN)/python -m pytest -q tests/deploy/test_image.py
 
 client: ## the inbox for browsers: its types, its npm package, and the script that the API serves
 	cd clients/inbox && npm ci --no-audit --no-fund && npm run types && npm run check && npm run build

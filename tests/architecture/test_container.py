@@ -55,6 +55,30 @@ def test_dependencies_are_those_of_the_lock_file() -> None:
     assert "--no-deps ." in IMAGE
 
 
+def test_nothing_can_be_installed_into_the_image() -> None:
+    """Python 3.13 or newer in both stages; no pip in the environment, and none in the final stage."""
+    versions = re.findall(r"^FROM python:3\.(\d+)-slim", IMAGE, re.MULTILINE)
+
+    assert len(versions) == 2
+    assert len(set(versions)) == 1
+    assert int(versions[0]) >= 13
+    assert "venv --without-pip" in IMAGE
+    assert "pip uninstall --yes" in FINAL_STAGE
+
+
+def test_the_image_says_where_it_comes_from() -> None:
+    """Labels of the OCI image specification; a release sets source, version and revision."""
+    labels = set(re.findall(r'org\.opencontainers\.image\.(\w+)="', FINAL_STAGE))
+    release = (ROOT / ".github" / "workflows" / "image.yml").read_text()
+
+    assert labels >= {"title", "licenses", "source", "version", "revision"}
+    for argument in ("SOURCE", "VERSION", "REVISION"):
+        assert f'ARG {argument}=""' in FINAL_STAGE
+        assert f"{argument}=${{{{" in release
+    assert "linux/amd64,linux/arm64" in release
+    assert "sbom: true" in release
+
+
 def test_the_data_of_the_servers_outlive_their_containers() -> None:
     """Kafka writes below the folder of its volume, and Redis to the folder in which its image starts it."""
     folders = {

@@ -32,7 +32,7 @@ pytestmark = pytest.mark.skipif(
     reason="no mount namespace can be made here (unshare --mount needs root and CAP_SYS_ADMIN)",
 )
 PROBE = """
-import json, os, sys, tempfile
+import ctypes, json, os, sys, tempfile
 def can_write(folder):
     try:
         with tempfile.TemporaryFile(dir=folder): return True
@@ -40,12 +40,14 @@ def can_write(folder):
 rows = open("/proc/self/status").read().splitlines()
 status = dict(row.split(":\\t", 1) for row in rows if ":\\t" in row)
 limits = {name: status[name] for name in ("Uid", "Groups", "CapEff", "CapBnd", "NoNewPrivs")}
-print(json.dumps({"wrote": [p for p in sys.argv[1:] if can_write(p)], **limits}))
+PR_GET_MDWE = 66
+mdwe = ctypes.CDLL(None).prctl(PR_GET_MDWE, 0, 0, 0, 0)
+print(json.dumps({"wrote": [p for p in sys.argv[1:] if can_write(p)], "mdwe": mdwe, **limits}))
 """
 
 
 def test_the_process_writes_only_to_tmp_and_has_no_capability() -> None:
-    """Only /tmp accepts a file; the process has no capability, cannot get one, and is in no group."""
+    """Only /tmp accepts a file; no capability, no way to get one, no group, no memory to write and execute."""
     folders = [
         "/",
         "/tmp",
@@ -68,6 +70,7 @@ def test_the_process_writes_only_to_tmp_and_has_no_capability() -> None:
     assert seen["wrote"] == SERVICES["api"]["tmpfs"] == ["/tmp"]
     assert {*seen["Uid"].split()} == {str(LIMITS["user"])} != {"0"}
     assert (seen["Groups"].strip(), seen["NoNewPrivs"]) == ("", "1")
+    assert seen["mdwe"] in (1, -1)  # -1: a kernel before 6.3, which cannot
     assert {int(seen[name], 16) for name in ("CapEff", "CapBnd")} == {0}
 
 

@@ -1,9 +1,11 @@
 """Run a program under the limits that the compose file sets for a container, without Docker.
 
-It gets a mount namespace of its own with a read-only root, an unprivileged user, and no capabilities. Run as a program,
+It gets a mount namespace of its own with a read-only root, an unprivileged user, no capabilities, and, as under
+systemd, no memory that is both writable and executable. Run as a program,
 this module is the part inside: `unshare --mount … python container_limits.py LIMITS COMMAND…`, started by root.
 """
 
+import ctypes
 import json
 import os
 import re
@@ -18,6 +20,7 @@ UNSHARE = ("unshare", "--mount", "--propagation", "private")
 _ROOT = Path(__file__).resolve().parents[2]
 _NEEDED_PATHS = (_ROOT, Path(sys.prefix), Path(sys.base_prefix))
 _KERNEL_MOUNTS = ("/proc", "/sys", "/dev")
+_PR_SET_MDWE, _REFUSE_EXEC_GAIN = 65, 1
 
 
 def read_limits(dockerfile: str, service: Mapping[str, Any]) -> dict[str, Any]:
@@ -66,6 +69,8 @@ def main(limits: Mapping[str, Any], command: Sequence[str]) -> None:
     os.chdir("/")
     drop = ["--bounding-set=-all", "--inh-caps=-all"] if limits["cap_drop"] == ["ALL"] else []
     alone = ["--no-new-privs"] if "no-new-privileges:true" in limits["security_opt"] else []
+    # MemoryDenyWriteExecute= of the systemd units; a kernel before 6.3 does not know it.
+    ctypes.CDLL(None).prctl(_PR_SET_MDWE, _REFUSE_EXEC_GAIN, 0, 0, 0)
     user = [f"--reuid={limits['user']}", f"--regid={limits['user']}", "--clear-groups"]
     os.execvp("setpriv", ["setpriv", *user, *drop, *alone, "--", *command])
 

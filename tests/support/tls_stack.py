@@ -45,6 +45,21 @@ class TlsStack:
         return context
 
 
+@dataclass(frozen=True)
+class Authority:
+    """A private authority's certificate, and a server's key and certificates by it, in files."""
+
+    ca_file: Path
+    keystore: Path
+
+
+def authority_in(directory: Path) -> Authority:
+    """Create an authority, and the certificate of a server on 127.0.0.1."""
+    authority, ca_file = trustme.CA(), directory / "ca.pem"
+    authority.cert_pem.write_to_path(ca_file)
+    return Authority(ca_file, _keystore(authority, directory / "kafka.pem"))
+
+
 @contextmanager
 def tls_stack(directory: Path) -> Iterator[TlsStack]:
     """Start the servers, all but the relay.

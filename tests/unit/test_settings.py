@@ -68,6 +68,7 @@ def test_no_document_names_another() -> None:
         "TOCSIN_PROFILE",
     }
     files = [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), ROOT / "docker-compose.yml", ROOT / "Dockerfile"]
+    files += [file for file in (ROOT / "ops").rglob("*") if file.is_file() and file.suffix != ".json"]
     files += [file for folder in ("service", "streams") for file in (ROOT / folder).rglob("*.py")]
 
     unknown = {
