@@ -8,6 +8,7 @@ COPY service service
 COPY streams streams
 COPY templates templates
 COPY docs/events/asyncapi.json docs/events/asyncapi.json
+COPY .ci/metadata_hook.py .ci/metadata_hook.py
 RUN pip --python /opt/tocsin/bin/python install --no-cache-dir --no-deps .
 
 FROM python:3.13-slim
