@@ -57,6 +57,7 @@ docs: $(VENV)/.ready ## write what is made from the code: OpenAPI, AsyncAPI, rea
 	$(BIN)/python -m tests.support.conformance > docs/conformance.md
 	$(BIN)/python -m tests.support.client_vectors > clients/vectors.json
 	@$(BIN)/tocsin types generate python --output clients/python/tocsin_client
+	@$(BIN)/tocsin types generate typescript --output clients/typescript/src
 
 client: ## the inbox for browsers: its types, its npm package, and the script that the API serves
 	cd clients/inbox && npm ci --no-audit --no-fund && npm run types && npm run check && npm run build

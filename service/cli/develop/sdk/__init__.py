@@ -6,9 +6,12 @@ is the contract of what it writes.
 
 from collections.abc import Callable, Mapping, Sequence
 
-from service.cli.develop.sdk import python
+from service.cli.develop.sdk import python, typescript
 from service.cli.develop.sdk.description import TypeDescription, describe
 
 __all__ = ["LANGUAGES", "TypeDescription", "describe"]
 
-LANGUAGES: Mapping[str, Callable[[Sequence[TypeDescription]], dict[str, str]]] = {"python": python.generate}
+LANGUAGES: Mapping[str, Callable[[Sequence[TypeDescription]], dict[str, str]]] = {
+    "python": python.generate,
+    "typescript": typescript.generate,
+}
