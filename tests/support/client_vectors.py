@@ -165,6 +165,13 @@ _TIMES: dict[str, dict[str, Any]] = {
     "time in the future": _overbid(time="2099-01-01T00:00:00Z"),
     "expires in 9999": _overbid(expires="9999-12-31T23:59:59Z"),
     "expires before 1970": _overbid(expires="1900-01-01T00:00:00Z"),
+    "expires has precedence over expirytime": _overbid(expires="2027-01-01T00:00:00Z", expirytime="tomorrow"),
+    "expirytime has no precedence": _overbid(expires="tomorrow", expirytime="2027-01-01T00:00:00Z"),
+    "expirytime as a word": _overbid(expirytime="tomorrow"),
+    "an attribute has precedence over the data": _overbid(
+        expires="2027-01-01T00:00:00Z", data={"lot_id": "7", "expires": "tomorrow"}
+    ),
+    "expires in the data": _overbid(data={"lot_id": "7", "expires": "tomorrow"}),
     "expires as a word": _overbid(expires="tomorrow"),
     "deliverat in 366 days": _overbid(deliverat="2027-10-02T08:00:00Z"),
     "deliverat in 366 days and a second": _overbid(deliverat="2027-10-02T08:00:01Z"),
@@ -193,6 +200,7 @@ _AUDIENCES: dict[str, dict[str, Any]] = {
     "group": _of("invoice", externalid="12345", projectid="A"),
     "group with underscores": _of("invoice", external_id="12345", project_id="A"),
     "group with an integer": _of("invoice", externalid=12345),
+    "the spelling with an underscore has precedence": _of("invoice", external_id="", externalid="12345"),
     "group in the data": _of("invoice", {"external_id": "12345"}),
     "no group": _of("invoice"),
     "empty group": _of("invoice", externalid=""),

@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import Any, TypeVar
 
 from tocsin_client.cloud_event import read
@@ -65,7 +66,7 @@ class OutboxRelay:
                 refused = await self._publish(rows)
                 await self._in_thread(self._finish, [position for position, _ in rows], refused)
         except BaseException:
-            await self.close()  # rolls back: other relays can lock the rows
+            await self.close()
             raise
         return len(rows)
 
@@ -73,7 +74,7 @@ class OutboxRelay:
         """Close the connection; the next batch opens another."""
         connection, self._connection = self._connection, None
         if connection is not None:
-            await self._in_thread(connection.close)
+            await self._in_thread(_end, connection)
 
     async def _publish(self, rows: Sequence[tuple[int, str]]) -> dict[int, Reason]:
         """Publish events; return the reasons of those that are refused, by position. One does not stop the rest."""
@@ -104,3 +105,12 @@ class OutboxRelay:
 
     async def _in_thread(self, function: Callable[..., Result], *arguments: Any) -> Result:
         return await asyncio.get_running_loop().run_in_executor(self._thread, function, *arguments)
+
+
+def _end(connection: Connection) -> None:
+    """Close a connection. Roll back first: a server may notice a closed one, and unlock its rows, only later."""
+    try:
+        with suppress(Exception):  # of a connection that is broken, each driver has its own
+            connection.rollback()
+    finally:
+        connection.close()

@@ -1,11 +1,14 @@
 """`tocsin types` and `tocsin templates`: own types from the shipped ones, without a server."""
 
+import shutil
 import tomllib
 from pathlib import Path
 
 import pytest
 
+from service.cli.develop.type_draft import TypeDraft
 from service.model.catalogue import AudienceRule
+from service.model.channels import Channel
 from tests.e2e.cli.tocsin import Tocsin
 
 TOCSIN = Tocsin("127.0.0.1:1", "redis://127.0.0.1:1")
@@ -51,6 +54,23 @@ def test_a_new_type_passes_every_check(templates: Path, audience: AudienceRule) 
     assert name in {row["name"] for row in TOCSIN.run("types", "list", "--json", **own).documents}
     again = TOCSIN.run("types", "new", name, **own)
     assert (again.code, "already" in again.err) == (1, True)
+
+
+def test_typed_events_of_own_types(templates: Path, tmp_path: Path) -> None:
+    """A class for each type of the catalogue in use; a language that there is no client for is named."""
+    folder = tmp_path / "templates"
+    shutil.copytree(templates, folder)
+    TypeDraft("parcel_lost", "Lost", AudienceRule.users, [Channel.inbox]).write(folder, "lost", ["de", "en"])
+    own = {"TOCSIN_TEMPLATES__DIRECTORY": str(folder)}
+
+    generated = TOCSIN.run("types", "generate", "python", "--output", str(tmp_path / "new"), **own)
+
+    assert (generated.code, generated.out.strip()) == (0, str(tmp_path / "new" / "types.py")), generated.err
+    text = (tmp_path / "new" / "types.py").read_text()
+    assert "class ParcelLost(Event):" in text
+    assert "class Overbid(Event):" in text
+    refused = TOCSIN.run("types", "generate", "cobol", "--output", str(tmp_path))
+    assert (refused.code, "must be one of python" in refused.err) == (2, True)
 
 
 def test_the_templates_check_of_doctor_is_green(templates: Path) -> None:
