@@ -93,7 +93,7 @@ export class HttpPublisher implements Publisher {
       if (attempt >= this.#retries.attempts || pauseMs > this.#retries.longestWaitMs) break;
       await pause(pauseMs);
     }
-    throw new Unavailable(`no acknowledgement after ${attempt} attempts: ${fault}`);
+    throw new Unavailable(`no acknowledgement; attempts: ${attempt}; the last: ${fault}`);
   }
 
   /** Return the answer, or the error of the connection. */

@@ -8,6 +8,8 @@ import { batches, type Publisher } from "./publisher.js";
 
 type Options = ProducerOptions<Buffer, Buffer, Buffer, Buffer>;
 
+const RETRY_DELAY_MS = 200;
+
 export interface KafkaOptions {
   readonly topic?: string;
   /** How events are carried. Default: `structured`. */
@@ -15,7 +17,7 @@ export interface KafkaOptions {
   /** For how long `publish` waits for the acknowledgement of all replicas. Default: 30 s. */
   readonly timeoutMs?: number;
   /** Further options of the producer of `@platformatic/kafka`, such as `tls` and `sasl`. */
-  readonly producer?: Partial<Options>;
+  readonly producer?: Partial<Omit<Options, "retryDelay">>;
 }
 
 /** A `Publisher` over Kafka. `bootstrapServers`: host and port of brokers, separated by commas. */
@@ -31,8 +33,8 @@ export class KafkaPublisher implements Publisher {
     const bootstrapBrokers = bootstrapServers.split(",").map((server) => server.trim());
     // The partitioner of Java's client: each language's events of one key are in one partition.
     const partitioner: Options["partitioner"] = (message, key) => compatibilityPartitioner(message, key);
-    const own = { clientId: "tocsin-client", retryDelay: 200, partitioner, ...options.producer };
-    this.#options = { ...own, bootstrapBrokers, idempotent: true, acks: -1 };
+    const own = { clientId: "tocsin-client", partitioner, ...options.producer };
+    this.#options = { ...own, bootstrapBrokers, retryDelay, idempotent: true, acks: -1 };
     this.#topic = options.topic ?? "events";
     this.#mode = options.mode ?? "structured";
     this.#timeoutMs = options.timeoutMs ?? 30_000;
@@ -94,4 +96,11 @@ export class KafkaPublisher implements Publisher {
       // of connections that are closed already
     }
   }
+}
+
+/** Return the pause before a request is repeated; end the repeats of a producer that is closed, which it does not. */
+function retryDelay(client: object): number {
+  const producer = client as Producer;
+  if (producer.closed) setImmediate(() => producer.emit("client:close"));
+  return RETRY_DELAY_MS;
 }

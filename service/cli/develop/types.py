@@ -128,7 +128,9 @@ def new(
 @app.command()
 def generate(
     *,
-    language: Annotated[str, typer.Argument(metavar="LANGUAGE", help="A language of the clients: python, typescript.")],
+    language: Annotated[
+        str, typer.Argument(metavar="LANGUAGE", help="A language of the clients: python, typescript.")
+    ],
     output: Annotated[Path, typer.Option(metavar="DIR", help="The folder to write to.")],
 ) -> None:
     """Write typed events of the catalogue, for the client of upstream services in a language.

@@ -70,11 +70,7 @@ def _event(type_: TypeDescription, name: str) -> Iterator[str]:
     yield f"{_INDENT}static override readonly declared: EventType = {{"
     yield from (_INDENT * 2 + line for line in _declaration(type_))
     yield f"{_INDENT}}};"
-    needed = [
-        _NEEDED[need]
-        for need in type_.needs
-        if not (need == "recipients" and type_.recipient_fields)
-    ]
+    needed = [_NEEDED[need] for need in type_.needs if not (need == "recipients" and type_.recipient_fields)]
     optional = [
         _OPTIONAL[need]
         for need in type_.needs
