@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import math
 import os
 import re
 import shutil
@@ -11,6 +12,7 @@ from typing import Any
 
 import psycopg
 import pytest
+from hypothesis import HealthCheck, given, settings
 
 from service.adapters.catalogue_file import load_catalogue
 from service.cli.develop.sdk import LANGUAGES, describe
@@ -21,6 +23,9 @@ from service.model.event import Event as ParsedEvent
 from service.model.ledger import State
 from service.pipeline.resolve import ingest
 from service.settings import templates_directory
+from tests.clients.python.test_same_reasons import changed_events
+from tests.clients.python.test_vectors import VECTORS
+from tests.support.client_vectors import NOW, reason_of
 from tests.support.npm_package import NpmPackage
 from tests.support.paths import ROOT
 from tests.support.postgres import is_installed, postgres
@@ -51,6 +56,22 @@ const classes = Object.fromEntries(Object.values(types).map((made) => [made.decl
 const samples = JSON.parse(process.env.SAMPLES);
 const made = samples.map(([type, fields]) => new classes[type]({ ...fields, source: "/samples" }));
 console.log(JSON.stringify(made.map((event) => structuredText(toCloudEvent(event)))));
+"""
+REASONS = """
+import { readFileSync } from "node:fs";
+import { validateFields } from "./dist/src/validation.js";
+import { timeMs } from "./dist/src/values.js";
+const { events, types, now } = JSON.parse(readFileSync("dist/reasons.json", "utf8"));
+const declared = types.map((type) => [type.name, { ...type, recipientFields: type.recipient_fields }]);
+const reasons = events.map((event) => {
+  try {
+    validateFields(event, new Map(declared), timeMs(now));
+    return null;
+  } catch (error) {
+    return error.reason;
+  }
+});
+console.log(JSON.stringify(reasons));
 """
 COMPILED = """
 import { writeFileSync } from "node:fs";
@@ -94,6 +115,34 @@ async def test_units(database: dict[str, str]) -> None:
     """Every vector, events, publishers and the outbox: Node's own runner."""
     code, output = await PACKAGE.run("npm", "test", "--silent", **database)
     assert code == 0, output
+
+
+async def test_the_same_reasons() -> None:
+    """Client and service refuse the same events, whatever their values are: the vectors' rule with random ones."""
+    events: list[dict[str, Any]] = []
+
+    @settings(max_examples=300, database=None, suppress_health_check=list(HealthCheck))
+    @given(changed_events())
+    def collect(event: dict[str, Any]) -> None:
+        if is_exact(event):
+            events.append(event)
+
+    collect()
+    document = json.dumps({"events": events, "types": VECTORS["types"], "now": NOW})
+    (PACKAGE.folder / "dist" / "reasons.json").write_text(document)
+    code, output = await PACKAGE.run("node", "--input-type=module", "-e", REASONS)
+    assert code == 0, output
+    of_json = {"number_out_of_range", "lone_surrogate"}  # these are found in any order
+    for event, ours in zip(events, json.loads(output), strict=True):
+        theirs = reason_of(event)
+        assert ours == theirs or {ours, theirs} <= of_json, event
+
+
+def is_exact(value: Any) -> bool:
+    """Return whether JSON and JavaScript have each number of a value as it is."""
+    if isinstance(value, dict | list):
+        return all(map(is_exact, value.values() if isinstance(value, dict) else value))
+    return not isinstance(value, int | float) or (math.isfinite(value) and abs(value) <= 2**53)
 
 
 async def test_every_sample_is_an_event_that_the_service_accepts() -> None:

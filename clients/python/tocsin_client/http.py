@@ -83,7 +83,7 @@ class _Exchange:
                 break
             yield pause_s
         detail = f"HTTP {answer.status_code}" if isinstance(answer, httpx.Response) else repr(answer)
-        raise Unavailable(f"no acknowledgement after {attempt + 1} attempts: {detail}")
+        raise Unavailable(f"no acknowledgement; attempts: {attempt + 1}; the last: {detail}")
 
     def _pause_s(self, attempt: int, answer: Answer | None) -> float:
         after_s = _retry_after_s(answer.headers) if isinstance(answer, httpx.Response) else None

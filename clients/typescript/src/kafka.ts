@@ -33,7 +33,7 @@ export class KafkaPublisher implements Publisher {
     const bootstrapBrokers = bootstrapServers.split(",").map((server) => server.trim());
     // The partitioner of Java's client: each language's events of one key are in one partition.
     const partitioner: Options["partitioner"] = (message, key) => compatibilityPartitioner(message, key);
-    const own = { clientId: "tocsin-client", partitioner, ...options.producer };
+    const own = { clientId: "tocsin-client", strict: true, partitioner, ...options.producer };
     this.#options = { ...own, bootstrapBrokers, retryDelay, idempotent: true, acks: -1 };
     this.#topic = options.topic ?? "events";
     this.#mode = options.mode ?? "structured";
@@ -68,7 +68,7 @@ export class KafkaPublisher implements Publisher {
     } catch (error) {
       // What was written is unknown, and so is the next sequence: the next attempt needs another producer.
       await this.#drop();
-      throw error === late ? late : new Unavailable(`not acknowledged: ${(error as Error).message}`, { cause: error });
+      throw isOfKafka(error) ? new Unavailable(`not acknowledged: ${error.message}`, { cause: error }) : error;
     } finally {
       clearTimeout(timer);
     }
@@ -96,6 +96,12 @@ export class KafkaPublisher implements Publisher {
       // of connections that are closed already
     }
   }
+}
+
+/** Return whether an error is of Kafka or the connection, and not of the options or of a program. */
+function isOfKafka(error: unknown): error is Error {
+  const code = error instanceof Error && "code" in error ? String(error.code) : "";
+  return code.startsWith("PLT_KFK_") && code !== "PLT_KFK_USER";
 }
 
 /** Return the pause before a request is repeated; end the repeats of a producer that is closed, which it does not. */

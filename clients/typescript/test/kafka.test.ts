@@ -38,3 +38,8 @@ test("an invalid event is refused without a connection", async () => {
   await publisher.publish();
   await publisher.close();
 });
+
+test("an option that is wrong is an error of its own", async () => {
+  const publisher = new KafkaPublisher("127.0.0.1:1", { producer: { sasl: { mechanism: "NONE" as "PLAIN" } } });
+  await assert.rejects(publisher.publish(won), { name: "Error", code: "PLT_KFK_USER" });
+});

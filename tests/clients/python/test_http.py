@@ -110,7 +110,7 @@ def test_what_is_temporary_is_repeated_with_the_same_id(publish: Publish, tempor
 
     assert len(requests) == 3
     assert {json.loads(request.content)["id"] for request in requests} == {"1"}
-    with pytest.raises(Unavailable, match="after 3 attempts"):
+    with pytest.raises(Unavailable, match="attempts: 3"):
         publish([temporary], winner(), retries=AT_ONCE)
 
 
@@ -120,7 +120,7 @@ def test_retry_after_is_kept_to(publish: Publish) -> None:
     for after in (0, in_no_time):
         slow = Retries(attempts=2, pause_s=60, longest_pause_s=60)
         assert len(publish([(429, {"retry_after": after}), ACCEPTED], winner(), retries=slow)) == 2
-    with pytest.raises(Unavailable, match="after 1 attempts: HTTP 429"):
+    with pytest.raises(Unavailable, match="attempts: 1; the last: HTTP 429"):
         publish([(429, {"retry_after": 3600})], winner())
 
 
