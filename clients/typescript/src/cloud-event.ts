@@ -18,6 +18,12 @@ export interface KafkaRecord {
   readonly value: string | Buffer;
 }
 
+/** Headers and body of a request. */
+export interface HttpMessage {
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: string | Buffer;
+}
+
 /**
  * Return a valid event as the official SDK's; a CloudEvent is returned as it is, for the service to decide.
  *
@@ -53,7 +59,7 @@ export function kafkaRecord(event: AnyCloudEvent, mode: Mode): KafkaRecord {
 }
 
 /** Return headers and body of the event's request. */
-export function httpMessage(event: AnyCloudEvent, mode: Mode): { headers: Record<string, string>; body: string | Buffer } {
+export function httpMessage(event: AnyCloudEvent, mode: Mode): HttpMessage {
   const message = HTTP[mode](event);
   const headers = Object.entries(textHeaders(message.headers)).map(([name, text]) => [
     name,

@@ -1,7 +1,14 @@
 /** Publish over HTTP: `POST /v1/events`, with repeats where they have no second effect. */
 import { setTimeout as pause } from "node:timers/promises";
 
-import { httpMessage, structuredText, toCloudEvent, type AnyCloudEvent, type Mode } from "./cloud-event.js";
+import {
+  httpMessage,
+  structuredText,
+  toCloudEvent,
+  type AnyCloudEvent,
+  type HttpMessage,
+  type Mode,
+} from "./cloud-event.js";
 import { AccessDenied, InvalidEvent, REASONS, RequestRefused, Unavailable, type Reason } from "./errors.js";
 import type { Event } from "./event.js";
 import { batches, type Publisher } from "./publisher.js";
@@ -36,14 +43,12 @@ export interface HttpOptions {
   readonly fetch?: typeof fetch;
 }
 
-/** Headers and body. `first`: the place of its first event in the call. */
-interface Request {
-  readonly headers: Record<string, string>;
-  readonly body: string | Buffer;
+/** `first`: the place of its first event in the call. */
+interface Request extends HttpMessage {
   readonly first: number;
 }
 
-/** A response, read; or the error that came in its place. */
+/** A response, read. */
 interface Answer {
   readonly status: number;
   readonly retryAfter: string | null;

@@ -65,7 +65,11 @@ export class Outbox {
   }
 
   /** Delete these events, but keep those that were refused, with the reason. */
-  async finish(connection: Queryable, rows: readonly OutboxRow[], refused: ReadonlyMap<OutboxRow, Reason>): Promise<void> {
+  async finish(
+    connection: Queryable,
+    rows: readonly OutboxRow[],
+    refused: ReadonlyMap<OutboxRow, Reason>,
+  ): Promise<void> {
     for (const row of rows) {
       const reason = refused.get(row);
       if (reason === undefined) {

@@ -817,7 +817,9 @@ export class WatchlistDirectSaleFinishingIn3h extends Event<WatchlistDirectSaleF
   };
   declare readonly recipients: readonly string[];
 
-  constructor(fields: EventFields<WatchlistDirectSaleFinishingIn3hData> & { readonly recipients: readonly string[] }) {
+  constructor(
+    fields: EventFields<WatchlistDirectSaleFinishingIn3hData> & { readonly recipients: readonly string[] },
+  ) {
     super(fields);
   }
 }
@@ -839,7 +841,9 @@ export class WatchlistAuctionFinishingIn3h extends Event<WatchlistAuctionFinishi
   };
   declare readonly recipients: readonly string[];
 
-  constructor(fields: EventFields<WatchlistAuctionFinishingIn3hData> & { readonly recipients: readonly string[] }) {
+  constructor(
+    fields: EventFields<WatchlistAuctionFinishingIn3hData> & { readonly recipients: readonly string[] },
+  ) {
     super(fields);
   }
 }
@@ -999,7 +1003,9 @@ export class InspectionReportForRegisteredAuction extends Event<InspectionReport
   };
   declare readonly recipients: readonly string[];
 
-  constructor(fields: EventFields<InspectionReportForRegisteredAuctionData> & { readonly recipients: readonly string[] }) {
+  constructor(
+    fields: EventFields<InspectionReportForRegisteredAuctionData> & { readonly recipients: readonly string[] },
+  ) {
     super(fields);
   }
 }
@@ -1027,7 +1033,9 @@ export class InspectionReportForWatchlistDirectSale extends Event<InspectionRepo
   };
   declare readonly recipients: readonly string[];
 
-  constructor(fields: EventFields<InspectionReportForWatchlistDirectSaleData> & { readonly recipients: readonly string[] }) {
+  constructor(
+    fields: EventFields<InspectionReportForWatchlistDirectSaleData> & { readonly recipients: readonly string[] },
+  ) {
     super(fields);
   }
 }
@@ -1055,7 +1063,9 @@ export class InspectionReportForWatchlistAuction extends Event<InspectionReportF
   };
   declare readonly recipients: readonly string[];
 
-  constructor(fields: EventFields<InspectionReportForWatchlistAuctionData> & { readonly recipients: readonly string[] }) {
+  constructor(
+    fields: EventFields<InspectionReportForWatchlistAuctionData> & { readonly recipients: readonly string[] },
+  ) {
     super(fields);
   }
 }
@@ -1083,7 +1093,9 @@ export class CarfaxReportForRegistered extends Event<CarfaxReportForRegisteredDa
   };
   declare readonly recipients: readonly string[];
 
-  constructor(fields: EventFields<CarfaxReportForRegisteredData> & { readonly recipients: readonly string[] }) {
+  constructor(
+    fields: EventFields<CarfaxReportForRegisteredData> & { readonly recipients: readonly string[] },
+  ) {
     super(fields);
   }
 }
@@ -1111,7 +1123,9 @@ export class CarfaxReportForWatchlistDirectSale extends Event<CarfaxReportForWat
   };
   declare readonly recipients: readonly string[];
 
-  constructor(fields: EventFields<CarfaxReportForWatchlistDirectSaleData> & { readonly recipients: readonly string[] }) {
+  constructor(
+    fields: EventFields<CarfaxReportForWatchlistDirectSaleData> & { readonly recipients: readonly string[] },
+  ) {
     super(fields);
   }
 }
@@ -1139,7 +1153,9 @@ export class CarfaxReportForWatchlistAuction extends Event<CarfaxReportForWatchl
   };
   declare readonly recipients: readonly string[];
 
-  constructor(fields: EventFields<CarfaxReportForWatchlistAuctionData> & { readonly recipients: readonly string[] }) {
+  constructor(
+    fields: EventFields<CarfaxReportForWatchlistAuctionData> & { readonly recipients: readonly string[] },
+  ) {
     super(fields);
   }
 }
@@ -1233,7 +1249,9 @@ export class MessageFromBuyer extends Event<MessageFromBuyerData> {
     ],
   };
 
-  constructor(fields: EventFields<MessageFromBuyerData> & { readonly recipients?: readonly string[] | undefined }) {
+  constructor(
+    fields: EventFields<MessageFromBuyerData> & { readonly recipients?: readonly string[] | undefined },
+  ) {
     super(fields);
   }
 }
@@ -1270,7 +1288,9 @@ export class MessageFromSeller extends Event<MessageFromSellerData> {
     ],
   };
 
-  constructor(fields: EventFields<MessageFromSellerData> & { readonly recipients?: readonly string[] | undefined }) {
+  constructor(
+    fields: EventFields<MessageFromSellerData> & { readonly recipients?: readonly string[] | undefined },
+  ) {
     super(fields);
   }
 }
@@ -1623,7 +1643,9 @@ export class OrderConfirm extends Event<OrderConfirmData> {
   };
   declare readonly externalId: string;
 
-  constructor(fields: EventFields<OrderConfirmData> & { readonly externalId: string; readonly projectId?: string | undefined }) {
+  constructor(
+    fields: EventFields<OrderConfirmData> & { readonly externalId: string; readonly projectId?: string | undefined },
+  ) {
     super(fields);
   }
 }
@@ -1660,7 +1682,9 @@ export class ChangeStatus extends Event<ChangeStatusData> {
   };
   declare readonly externalId: string;
 
-  constructor(fields: EventFields<ChangeStatusData> & { readonly externalId: string; readonly projectId?: string | undefined }) {
+  constructor(
+    fields: EventFields<ChangeStatusData> & { readonly externalId: string; readonly projectId?: string | undefined },
+  ) {
     super(fields);
   }
 }
@@ -1694,7 +1718,9 @@ export class ChatOngoing extends Event<ChatOngoingData> {
   };
   declare readonly externalId: string;
 
-  constructor(fields: EventFields<ChatOngoingData> & { readonly externalId: string; readonly projectId?: string | undefined }) {
+  constructor(
+    fields: EventFields<ChatOngoingData> & { readonly externalId: string; readonly projectId?: string | undefined },
+  ) {
     super(fields);
   }
 }
@@ -1731,7 +1757,9 @@ export class ServiceActivated extends Event<ServiceActivatedData> {
   };
   declare readonly externalId: string;
 
-  constructor(fields: EventFields<ServiceActivatedData> & { readonly externalId: string; readonly projectId?: string | undefined }) {
+  constructor(
+    fields: EventFields<ServiceActivatedData> & { readonly externalId: string; readonly projectId?: string | undefined },
+  ) {
     super(fields);
   }
 }
@@ -1765,7 +1793,9 @@ export class OrderTerminate extends Event<OrderTerminateData> {
   };
   declare readonly externalId: string;
 
-  constructor(fields: EventFields<OrderTerminateData> & { readonly externalId: string; readonly projectId?: string | undefined }) {
+  constructor(
+    fields: EventFields<OrderTerminateData> & { readonly externalId: string; readonly projectId?: string | undefined },
+  ) {
     super(fields);
   }
 }
@@ -1802,7 +1832,9 @@ export class OrderUpdate extends Event<OrderUpdateData> {
   };
   declare readonly externalId: string;
 
-  constructor(fields: EventFields<OrderUpdateData> & { readonly externalId: string; readonly projectId?: string | undefined }) {
+  constructor(
+    fields: EventFields<OrderUpdateData> & { readonly externalId: string; readonly projectId?: string | undefined },
+  ) {
     super(fields);
   }
 }
@@ -1839,7 +1871,9 @@ export class StudyRequest extends Event<StudyRequestData> {
   };
   declare readonly externalId: string;
 
-  constructor(fields: EventFields<StudyRequestData> & { readonly externalId: string; readonly projectId?: string | undefined }) {
+  constructor(
+    fields: EventFields<StudyRequestData> & { readonly externalId: string; readonly projectId?: string | undefined },
+  ) {
     super(fields);
   }
 }
@@ -1876,7 +1910,9 @@ export class StudyAnswered extends Event<StudyAnsweredData> {
   };
   declare readonly externalId: string;
 
-  constructor(fields: EventFields<StudyAnsweredData> & { readonly externalId: string; readonly projectId?: string | undefined }) {
+  constructor(
+    fields: EventFields<StudyAnsweredData> & { readonly externalId: string; readonly projectId?: string | undefined },
+  ) {
     super(fields);
   }
 }
@@ -1916,7 +1952,9 @@ export class FonOffer extends Event<FonOfferData> {
   };
   declare readonly externalId: string;
 
-  constructor(fields: EventFields<FonOfferData> & { readonly externalId: string; readonly projectId?: string | undefined }) {
+  constructor(
+    fields: EventFields<FonOfferData> & { readonly externalId: string; readonly projectId?: string | undefined },
+  ) {
     super(fields);
   }
 }
@@ -1953,7 +1991,9 @@ export class FonAnswered extends Event<FonAnsweredData> {
   };
   declare readonly externalId: string;
 
-  constructor(fields: EventFields<FonAnsweredData> & { readonly externalId: string; readonly projectId?: string | undefined }) {
+  constructor(
+    fields: EventFields<FonAnsweredData> & { readonly externalId: string; readonly projectId?: string | undefined },
+  ) {
     super(fields);
   }
 }
@@ -1993,7 +2033,9 @@ export class InvoiceAvailable extends Event<InvoiceAvailableData> {
   };
   declare readonly externalId: string;
 
-  constructor(fields: EventFields<InvoiceAvailableData> & { readonly externalId: string; readonly projectId?: string | undefined }) {
+  constructor(
+    fields: EventFields<InvoiceAvailableData> & { readonly externalId: string; readonly projectId?: string | undefined },
+  ) {
     super(fields);
   }
 }

@@ -9,8 +9,10 @@ const MAX_TIME_MS = 9_214_646_399_999;
 const LONE_SURROGATE = /[\ud800-\udfff]/u; // with the flag, pairs are one character
 const NO_TEXT = /[\0-\x1f\x7f-\x9f\u2028\u2029]|\p{Cs}|\p{Noncharacter_Code_Point}/u;
 const INTEGER = /^-?[0-9]+$/;
-const TIME =
-  /^(?!0000)([0-9]{4})-([0-9]{2})-([0-9]{2})[Tt ]([01][0-9]|2[0-3]):([0-5][0-9]):([0-5][0-9]|60)(\.[0-9]{1,64})?(?:[Zz]|([+-])([01][0-9]|2[0-3]):([0-5][0-9]))$/;
+const TIME = new RegExp(
+  "^(?!0000)([0-9]{4})-([0-9]{2})-([0-9]{2})[Tt ]([01][0-9]|2[0-3]):([0-5][0-9]):([0-5][0-9]|60)(\\.[0-9]{1,64})?" +
+    "(?:[Zz]|([+-])([01][0-9]|2[0-3]):([0-5][0-9]))$",
+);
 
 /** Throw InvalidEvent for what JSON cannot carry with one meaning (RFC 8259), and for too many or too deep parts. */
 export function checkJson(document: object): void {

@@ -70,7 +70,8 @@ class Database {
   /** Return the id and the reason of what is in the outbox, by position. */
   async rows(): Promise<[number, unknown][]> {
     const { rows } = await this.connection.query("SELECT event, reason FROM events_out ORDER BY position");
-    return (rows as { event: string; reason: unknown }[]).map(({ event, reason }) => [Number(JSON.parse(event).id), reason]);
+    const written = rows as { event: string; reason: unknown }[];
+    return written.map(({ event, reason }) => [Number(JSON.parse(event).id), reason]);
   }
 }
 

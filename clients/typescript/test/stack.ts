@@ -28,8 +28,9 @@ async function reasonOf(refusing: () => void | Promise<void>): Promise<string | 
   }
 }
 
-const kafka = [new KafkaPublisher(BOOTSTRAP, { topic: TOPIC }), new KafkaPublisher(BOOTSTRAP, { topic: TOPIC, mode: "binary" })];
-const http = [new HttpPublisher(url, TOKEN), new HttpPublisher(url, TOKEN, { mode: "binary" })];
+const modes = ["structured", "binary"] as const;
+const kafka = modes.map((mode) => new KafkaPublisher(BOOTSTRAP, { topic: TOPIC, mode }));
+const http = modes.map((mode) => new HttpPublisher(url, TOKEN, { mode }));
 const ways: [string, Publisher][] = [
   ["kafka-structured", kafka[0]!],
   ["kafka-binary", kafka[1]!],
@@ -68,7 +69,9 @@ for (const fields of JSON.parse(REFUSED) as Record<string, unknown>[]) {
   await kafka[0]!.publish(of("kafka-structured"));
   await kafka[1]!.publish(of("kafka-binary"));
   const remote = [];
-  for (const [index, publisher] of http.entries()) remote.push(await reasonOf(() => publisher.publish(of(`http-${index}`))));
+  for (const [index, publisher] of http.entries()) {
+    remote.push(await reasonOf(() => publisher.publish(of(`http-${index}`))));
+  }
   reasons.push({ local, remote });
 }
 await Promise.all(kafka.map((publisher) => publisher.close()));

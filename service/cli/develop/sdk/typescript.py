@@ -80,7 +80,11 @@ def _event(type_: TypeDescription, name: str) -> Iterator[str]:
     yield ""
     attributes = " ".join((*needed, *optional)).removesuffix(";")
     added = f" & {{ {attributes} }}" if attributes else ""
-    yield f"{_INDENT}constructor(fields: EventFields<{name}Data>{added}) {{"
+    parameter = f"fields: EventFields<{name}Data>{added}"
+    if len(parameter) <= _COLUMNS:
+        yield f"{_INDENT}constructor({parameter}) {{"
+    else:
+        yield from (f"{_INDENT}constructor(", f"{_INDENT * 2}{parameter},", f"{_INDENT}) {{")
     yield f"{_INDENT * 2}super(fields);"
     yield f"{_INDENT}}}"
     yield "}"
