@@ -69,6 +69,7 @@ docs: $(VENV)/.ready ## write what is made from the code: OpenAPI, AsyncAPI, rea
 	$(BIN)/python -m tests.support.cli_reference > docs/reference/cli.md
 	$(BIN)/python -m tests.support.client_vectors > clients/vectors.json
 	@$(BIN)/tocsin types generate python --output clients/python/tocsin_client
+	@$(BIN)/tocsin types generate typescript --output clients/typescript/src
 	@$(BIN)/tocsin types generate java --output clients/java/src/main/java
 
 site: $(VENV)/.ready ## the documentation as a site, in build/site

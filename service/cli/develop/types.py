@@ -130,7 +130,7 @@ def new(
 def generate(
     *,
     language: Annotated[
-        str, typer.Argument(metavar="LANGUAGE", help="A language of the clients: python, java.")
+        str, typer.Argument(metavar="LANGUAGE", help="A language of the clients: python, typescript, java.")
     ],
     output: Annotated[
         Path, typer.Option(metavar="DIR", help="The folder to write to; in Java, of the sources.")

@@ -6,12 +6,13 @@ is the contract of what it writes.
 
 from collections.abc import Callable, Mapping, Sequence
 
-from service.cli.develop.sdk import java, python
+from service.cli.develop.sdk import java, python, typescript
 from service.cli.develop.sdk.description import TypeDescription, describe
 
 __all__ = ["LANGUAGES", "TypeDescription", "describe"]
 
 LANGUAGES: Mapping[str, Callable[[Sequence[TypeDescription]], dict[str, str]]] = {
     "python": python.generate,
+    "typescript": typescript.generate,
     "java": java.generate,
 }
