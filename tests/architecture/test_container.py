@@ -69,7 +69,7 @@ def test_nothing_can_be_installed_into_the_image() -> None:
 def test_the_image_says_where_it_comes_from() -> None:
     """Labels of the OCI image specification; a release sets source, version and revision."""
     labels = set(re.findall(r'org\.opencontainers\.image\.(\w+)="', FINAL_STAGE))
-    release = (ROOT / ".github" / "workflows" / "image.yml").read_text()
+    release = (ROOT / ".github" / "workflows" / "release.yml").read_text()
 
     assert labels >= {"title", "licenses", "source", "version", "revision"}
     for argument in ("SOURCE", "VERSION", "REVISION"):

@@ -75,7 +75,7 @@ class PageRun:
                 yield from self._run_console(block)
             case "python":
                 yield from self._run_python(block)
-            case "json" | "toml" | "yaml":
+            case "json" | "toml" | "yaml" | "sh":
                 yield from _syntax_failures(block)
 
     def _run_console(self, block: Block) -> Iterator[Failure]:
@@ -174,8 +174,15 @@ def _missing(expected: Sequence[str], output: str) -> str | None:
 def _syntax_failures(block: Block) -> Iterator[Failure]:
     if "…" in block.text:
         return
-    parse = {"json": json.loads, "toml": tomllib.loads, "yaml": yaml.safe_load}[block.language]
+    parse = {"json": json.loads, "toml": tomllib.loads, "yaml": yaml.safe_load, "sh": _check_shell}
     try:
-        parse(block.text)
+        parse[block.language](block.text)
     except (ValueError, yaml.YAMLError) as error:
         yield Failure(block.line, str(error))
+
+
+def _check_shell(text: str) -> None:
+    """Raise ValueError for a script that bash cannot read."""
+    checked = subprocess.run(["bash", "-n"], input=text, capture_output=True, text=True, check=False)
+    if checked.returncode:
+        raise ValueError(checked.stderr)

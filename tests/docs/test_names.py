@@ -23,7 +23,7 @@ from tests.unit.observability.test_metrics_documented import declared
 
 _EVERY = pytest.mark.parametrize("name", CURRENT)
 _TOCSIN = re.compile(r"(?<!user )(?<![\w/.-])(?:\.venv/bin/)?tocsin((?: [^`|;&#\n]+)?)")
-_NO_METRICS = frozenset({"tocsin_client", "tocsin_outbox"})
+_NO_METRICS = frozenset({"tocsin_client", "tocsin_inside", "tocsin_outbox"})
 _SUFFIXES = ("_bucket", "_count", "_sum")
 
 

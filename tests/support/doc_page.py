@@ -25,6 +25,7 @@ LANGUAGES = frozenset(
         "yaml",
         "html",
         "xml",
+        "nginx",
         "sh",
         "js",
         "ts",
