@@ -51,6 +51,7 @@ def main() -> None:
         (system / "etc" / "group").open("a").write(f"tocsin:x:{USER}:\n")
         product = Path(scratch, "product")
         install_product(product, platform, Path(scratch, "dist"))
+        compile_in(system, product)
         parts = json.dumps(bill_of_materials(product / LIBRARY, system), indent=1).encode()
         (product / "opt/tocsin/sbom.cdx.json").write_bytes(parts)
         write_layout(target, [system, product], architecture)
@@ -97,6 +98,14 @@ def install_product(folder: Path, platform: str, wheels: Path) -> None:
     start.parent.mkdir()
     start.write_text(START)
     start.chmod(0o755)
+
+
+def compile_in(system: Path, product: Path) -> None:
+    """Compile the product by the image's own Python: its processes write nothing, and start faster."""
+    shutil.move(product / "opt/tocsin", system / "opt/tocsin")
+    by_content = ("--invalidation-mode", "unchecked-hash")  # the times of all files are set to the epoch
+    run("chroot", system, "python3", "-m", "compileall", "-qq", *by_content, f"/{LIBRARY}")
+    shutil.move(system / "opt/tocsin", product / "opt/tocsin")
 
 
 def bill_of_materials(library: Path, system: Path) -> dict[str, Any]:
