@@ -8,7 +8,7 @@ UV_VERSION := 0.13.9
 # One more than there are processors: many tests wait for servers.
 JOBS ?= $(shell echo $$(($$(getconf _NPROCESSORS_ONLN) + 1)))
 
-.PHONY: help setup run test deployment quick unit lint types lock docs site manifests image client classify bench bench-smtp bench-render bench-api bench-lanes bench-scaling bench-wide bench-holds bench-inbox capacity gallery simulate chaos chaos-short up down clean audit load vendor
+.PHONY: help setup run test deployment quick unit lint types lock docs site dist manifests image client classify bench bench-smtp bench-render bench-api bench-lanes bench-scaling bench-wide bench-holds bench-inbox capacity gallery simulate chaos chaos-short up down clean audit load vendor
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -36,7 +36,7 @@ run: $(VENV)/.run ## the whole product on one machine: broker, Redis, mail catch
 test: $(VENV)/.ready ## every test but those of `make deployment`, on real servers that it starts itself
 	PYTHONHASHSEED=0 $(BIN)/python -m pytest -m "not deployment" -n $(JOBS) --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
-deployment: $(VENV)/.ready ## the files of ops and the how-to pages: schemas of Kubernetes, access rules, moving clusters
+deployment: $(VENV)/.ready ## the wheel in empty environments, the files of ops: schemas of Kubernetes, access rules, moving clusters
 	$(BIN)/python -m pytest -q -m deployment tests/deploy tests/e2e/test_kafka_acls.py tests/e2e/test_cluster_move.py
 
 quick: $(VENV)/.ready ## unit and architecture tests without the exhaustive ones, for every save
@@ -81,6 +81,10 @@ manifests: $(VENV)/.ready ## write ops/kubernetes from the Helm chart; needs hel
 image: $(VENV)/.ready ## an OCI image in build/image without a daemon (as root), then its test: it serves and delivers
 	$(BIN)/python .ci/image.py build/image
 	TOCSIN_TEST_IMAGE=build/image $(BIN)/python -m pytest -q tests/deploy/test_image.py
+
+dist: $(VENV)/.ready ## wheel, source archive and bill of materials, in dist
+	$(BIN)/uv build --quiet --out-dir dist .
+	$(BIN)/python .ci/release.py sbom > dist/sbom.cdx.json
 
 client: ## the inbox for browsers: its types, its npm package, and the script that the API serves
 	cd clients/inbox && npm ci --no-audit --no-fund && npm run types && npm run check && npm run build
