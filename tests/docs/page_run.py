@@ -174,11 +174,20 @@ def _missing(expected: Sequence[str], output: str) -> str | None:
 def _syntax_failures(block: Block) -> Iterator[Failure]:
     if "…" in block.text:
         return
-    parse = {"json": json.loads, "toml": tomllib.loads, "yaml": yaml.safe_load, "sh": _check_shell}
+    parse = {"json": _check_json, "toml": tomllib.loads, "yaml": yaml.safe_load, "sh": _check_shell}
     try:
         parse[block.language](block.text)
     except (ValueError, yaml.YAMLError) as error:
         yield Failure(block.line, str(error))
+
+
+def _check_json(text: str) -> None:
+    """Raise ValueError for what is neither a JSON document nor one on each line."""
+    try:
+        json.loads(text)
+    except ValueError:
+        for line in text.splitlines():
+            json.loads(line)
 
 
 def _check_shell(text: str) -> None:
