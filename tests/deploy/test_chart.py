@@ -4,7 +4,7 @@ import json
 import re
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -35,7 +35,7 @@ from tests.support.chart import (
 from tests.support.paths import ROOT
 from tests.unit.test_settings import SETTINGS, variable
 
-needs_helm = pytest.mark.skipif(HELM is None, reason="helm is not installed (Go builds it: see .ci/run)")
+_without_helm = pytest.mark.skipif(HELM is None, reason="helm is not installed (Go builds it: see .ci/run)")
 with_each_set = pytest.mark.parametrize("values", VALUE_SETS, ids=lambda path: path.stem)
 KNOWN = {variable(place) for place in SETTINGS} | {"TOCSIN_SECRETS_DIR"}
 SCHEMA: dict[str, Any] = json.loads((CHART / "values.schema.json").read_text())
@@ -51,6 +51,11 @@ LISTENING = {
     "api": {"http": "HTTP__", "metrics": "HTTP__METRICS_"},
 }
 """The beginning of the settings of each port, by command."""
+
+
+def needs_helm(test: Callable[..., None]) -> Callable[..., None]:
+    """Mark a test that runs helm: `make deployment` has them."""
+    return pytest.mark.deployment(_without_helm(test))
 
 
 def worker_groups(kafka: KafkaSettings) -> dict[str, set[str]]:
@@ -114,7 +119,6 @@ def test_the_chart_is_accepted_by_helm(values: Path) -> None:
 
 
 @needs_helm
-@pytest.mark.deployment
 async def test_every_object_fits_the_schemas_of_kubernetes_and_the_operators() -> None:
     """The strict schemas of the oldest and the newest version know every field; so do KEDA's and Prometheus' models."""
     uv = (sys.executable, "-m", "uv")
