@@ -6,6 +6,7 @@ from typing import Any
 from structlog.contextvars import bind_contextvars
 
 from service.bootstrap.parts import Parts, bootstrap
+from service.bootstrap.reload import CurrentParts
 from service.model.topics import TopicNames
 from service.settings import Settings, load
 from streams.faults.points import kill_at
@@ -39,11 +40,12 @@ def app_of(parts: Parts) -> StagesApp | RatesApp:
     bind_contextvars(worker=parts.worker)  # in every log line of this process
     if settings.fault_at:
         parts = with_fault_points(parts, kill_at(settings.fault_at))
-    stages = specs(parts)
+    current = CurrentParts(parts)
+    stages = specs(current)
     if (tracer := parts.tracer()) is not None:
         stages = [with_tracing(spec, tracer, parts.topics) for spec in stages]
-    status = WorkerStatus(parts)
-    app = build_app(faust_options(settings), stages, partial(resources, parts, status))
+    status = WorkerStatus(current)
+    app = build_app(faust_options(settings), stages, partial(resources, current, status))
     if settings.worker.metrics_port:
         app.service(Probe(app, parts, status, settings.worker.metrics_host, settings.worker.metrics_port))
     return app

@@ -7,9 +7,6 @@ from dataclasses import dataclass, replace
 from importlib.metadata import version
 from secrets import token_urlsafe
 
-from service.adapters.brand_file import load_brands
-from service.adapters.catalogue_file import load_catalogue
-from service.adapters.dkim import dkim_signer
 from service.adapters.redis.client import Store
 from service.adapters.redis.connect.lineage import LineageCheck
 from service.adapters.redis.connect.url import describe
@@ -38,8 +35,8 @@ from service.adapters.redis.tables.writes import RedisTableWrites
 from service.adapters.smtp.relay_list import relays
 from service.adapters.smtp.transport import SmtpTransport
 from service.adapters.system_clock import SystemClock
-from service.adapters.templates import TemplateRenderer
 from service.adapters.tracing import tracing
+from service.bootstrap.contents import Contents, load_contents
 from service.bootstrap.explain_parts import explainer, index_s
 from service.bootstrap.mail_links import MailLinks
 from service.model.catalogue import Catalogue
@@ -93,7 +90,7 @@ from service.ports import (
     WorkerReports,
     Workers,
 )
-from service.settings import Settings, templates_directory
+from service.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +101,7 @@ class Parts:
     """
 
     settings: Settings
+    contents: Contents
     catalogue: Catalogue
     brands: Brands
     clock: Clock
@@ -138,6 +136,17 @@ class Parts:
     async def close(self) -> None:
         """Close the connections to Redis."""
         await self.store.close()
+
+    def with_contents(self, contents: Contents) -> "Parts":
+        """Return the same ports with another version of catalogue, brands and templates."""
+        self.ledger.keep_index(index_s(contents.catalogue))
+        return replace(
+            self,
+            contents=contents,
+            catalogue=contents.catalogue,
+            brands=contents.brands,
+            renderer=contents.renderer,
+        )
 
     def resolve(self) -> Handler:
         """Return the handler of the resolve stage: events to deliveries."""
@@ -297,27 +306,26 @@ class Parts:
         return replace(self.table_stores(), held=HeldMail(self.due, self.tables, self.clock))
 
 
-def bootstrap(settings: Settings, *, rebuilding: bool = False) -> Parts:
-    """Load catalogue and templates, and return the ports. Connect to nothing: adapters connect when first used.
+def bootstrap(settings: Settings, *, rebuilding: bool = False, contents: Contents | None = None) -> Parts:
+    """Return the ports. Connect to nothing: adapters connect when first used. Without `contents`, load them.
 
     `renderer.check()` renders every template once, which takes a second; call it where email is sent. Only with
     `rebuilding` may deliveries be written to a Redis that is not complete. Raise CatalogueError, BrandError,
     TemplateFault, or ValueError for an invalid DKIM key.
     """
-    directory = settings.templates.directory or templates_directory()
-    catalogue = load_catalogue(directory, settings.mandatory, settings.templates.locale)
-    brands, mail = load_brands(settings.mail, settings.brand), settings.mail
+    contents = contents or load_contents(settings)
     store, clock = Store(settings.redis, guarded=not rebuilding), SystemClock()
     history = RedisStateHistory(store)
     if not rebuilding:
         store.connection_checks.append(LineageCheck(history.lineage))
-    tables, ledger = RedisTables(store), RedisLedger(store, index_s=index_s(catalogue))
+    tables, ledger = RedisTables(store), RedisLedger(store, index_s=index_s(contents.catalogue))
     # The owner of claims is short: each delivery that is claimed has it in its row, of which a field holds 64 bytes.
     owner = token_urlsafe(6)
     return Parts(
         settings=settings,
-        catalogue=catalogue,
-        brands=brands,
+        contents=contents,
+        catalogue=contents.catalogue,
+        brands=contents.brands,
         clock=clock,
         topics=TopicNames(settings.kafka.prefix),
         store=store,
@@ -340,7 +348,7 @@ def bootstrap(settings: Settings, *, rebuilding: bool = False) -> Parts:
         workers=RedisWorkers(store),
         scores=RedisSoftBounceScores(store),
         worker_reports=RedisWorkerReports(store),
-        renderer=TemplateRenderer(mail, settings.templates, catalogue, dkim_signer(mail), brands),
+        renderer=contents.renderer,
         transport=SmtpTransport(relays(settings), limit=_limit(settings, store)),
         worker=f"{socket.gethostname()}-{os.getpid()}-{owner}",
         unsubscribe_tokens=unsubscribe_tokens(settings),
@@ -359,11 +367,6 @@ def connections(settings: Settings) -> dict[str, str | list[str]]:
         "redis": describe(settings.redis),
         "relays": [f"{relay.host}:{relay.port} {relay.security}" for relay in relays],
     }
-
-
-def shipped_catalogue() -> Catalogue:
-    """Return the catalogue of the shipped templates, independent of any setting. Raise CatalogueError."""
-    return load_catalogue(templates_directory())
 
 
 def unsubscribe_tokens(settings: Settings) -> UnsubscribeTokens | None:

@@ -21,25 +21,29 @@ def worker(
 ) -> None:
     """Run stages: resolve, inbox, email, schedule, tables, bounces, rates.
 
-    On SIGTERM begin no further message, wait for the relays' replies up to TOCSIN_WORKER__DRAIN, and stop.
+    On SIGTERM begin no further message, wait for the relays' replies up to TOCSIN_WORKER__DRAIN, and stop. On SIGHUP
+    load catalogue, brands and templates again.
     """
     from service.adapters.brand_file import BrandError
     from service.adapters.catalogue_file import CatalogueError
     from service.adapters.templates import TemplateFault
     from service.adapters.tracing import TracingUnavailable
+    from service.bootstrap.contents import check_contents
     from service.bootstrap.parts import bootstrap
+    from service.bootstrap.reload import ignore_hangups
     from service.observability.logs import configure
     from service.settings import load
     from streams.run import run_worker
     from streams.worker.stage_table import UnknownStage
 
+    ignore_hangups()
     settings = load()
     if stages:
         settings.worker.stages = tuple(name.strip() for name in stages.split(",") if name.strip())
     configure(settings.log_level, settings.log_format)
     try:
         parts = bootstrap(settings)
-        parts.renderer.check()
+        check_contents(parts.contents)
         run_worker(parts)
     except (CatalogueError, BrandError, TemplateFault, TracingUnavailable, UnknownStage) as error:
         raise CliError(str(error)) from error
