@@ -127,6 +127,9 @@ class _CatalogueReader:
 
     def faults(self) -> Iterator[str]:
         """Read everything, and yield each fault in one line."""
+        for directory in self._files.directories:
+            if not directory.is_dir():
+                yield f"settings: templates: {directory} is not a folder"
         if not self._files.catalogue:
             yield f"no catalogue: {self._files.directories[0] / 'catalogue'} holds no TOML file"
         for path, level in self._files.catalogue.items():

@@ -25,6 +25,9 @@ from streams.producer.producer import Producer
 from streams.reader.rebuild import rebuild
 from streams.topics.apply import apply as apply_topics
 
+_RELOAD_S = 1.0
+"""Whoever edits a template sees it in the next mail."""
+
 
 class DevStack:
     """The servers and processes of `tocsin dev`, without those whose address is set.
@@ -144,5 +147,6 @@ class DevStack:
             "TOCSIN_AUTH__SECRET": settings.auth.secret.get_secret_value() or DEV_SECRET,
             "TOCSIN_WORKER__METRICS_PORT": str(probe_port),
             "TOCSIN_HTTP__METRICS_PORT": str(settings.http.metrics_port),
+            "TOCSIN_TEMPLATES__RELOAD_S": str(settings.templates.reload_s or _RELOAD_S),
             "TOCSIN_LOG_FORMAT": "console",
         }

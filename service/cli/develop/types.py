@@ -194,7 +194,10 @@ def _catalogue_of(settings: Settings) -> "Catalogue":
     from service.adapters.template_files import catalogue_paths
 
     templates = settings.templates
-    if templates.directory and templates.shipped == "replaced" and not catalogue_paths(templates.directory):
+    assert templates.directory is not None
+    if templates.shipped == "merged":
+        templates.directory.mkdir(parents=True, exist_ok=True)
+    elif not catalogue_paths(templates.directory):
         raise CliError(
             f"{templates.directory} has no catalogue",
             "set TOCSIN_TEMPLATES__SHIPPED=merged to add types to the shipped ones, or `tocsin templates export DIR`",
