@@ -189,10 +189,14 @@ class TemplateRenderer:
 
         A brand is values in the layout, so one type in each locale is enough to check each brand but the default.
         """
-        yield from template_faults(
+        usable = True
+        for fault in template_faults(
             self.library, lambda delivery: (self.email(delivery, {}), self.inbox_line(delivery))
-        )
-        yield from digest_faults(self.library, lambda digest, items: self.digest(digest, items, {}))
+        ):
+            usable = False
+            yield fault
+        if usable:  # digests have lines of all types: they would only repeat these faults
+            yield from digest_faults(self.library, lambda digest, items: self.digest(digest, items, {}))
         for library in list(self._libraries.values())[1:]:
             for notification_type in islice(library.catalogue, 1):
                 for locale in library.locales(notification_type.name):
