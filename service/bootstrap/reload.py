@@ -8,6 +8,7 @@
 """
 
 import asyncio
+import gc
 import signal
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
@@ -140,6 +141,7 @@ def ignore_hangups() -> None:
 
 def _load_checked(settings: Settings, before: str) -> Contents | None:
     """Return the version of the files, checked; None for the one of the fingerprint `before`. Raise what they raise."""
+    gc.collect()  # what an earlier version has left, 6 MB: collections of this size are rare else
     for _ in range(_MOST_LOADS):
         contents = load_contents(settings)
         if content_stamps(settings) == contents.stamps:  # else it may have files of two versions
