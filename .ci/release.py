@@ -11,7 +11,9 @@ ROOT = Path(__file__).resolve().parent.parent
 def notes(changelog: str, version: str) -> str:
     """Return the section of a version. Raise ValueError where there is none, or where it has no date."""
     section = re.search(
-        rf"^## \[{re.escape(version)}\] - \d{{4}}-\d\d-\d\d\n(.*?)(?=^## |\Z)", changelog, re.MULTILINE | re.DOTALL
+        rf"^## \[{re.escape(version)}\] - \d{{4}}-\d\d-\d\d\n(.*?)(?=^## |\Z)",
+        changelog,
+        re.MULTILINE | re.DOTALL,
     )
     if section is None or not section[1].strip():
         raise ValueError(f"CHANGELOG.md has no section [{version}] with a date and a text")
