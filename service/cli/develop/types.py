@@ -18,6 +18,7 @@ from service.model.channels import Channel
 from service.settings import Settings, load
 
 if TYPE_CHECKING:
+    from service.adapters.template_files import TemplateFiles
     from service.adapters.templates import TemplateRenderer
     from service.model.catalogue import Catalogue
 
@@ -108,7 +109,7 @@ def check(
 
 
 def _findings(settings: Settings) -> list[tuple[str, str, str]]:
-    """Return level, file and text of what is wrong. The file of a fault is in its text."""
+    """Return level, file and text of what is wrong. The file of a catalogue's fault is in its text, with the line."""
     from service.adapters.catalogue_file import catalogue_faults
     from service.adapters.template_files import TemplateFiles
     from service.adapters.templates import TemplateFault, coverage_gaps
@@ -123,8 +124,14 @@ def _findings(settings: Settings) -> list[tuple[str, str, str]]:
         gaps = coverage_gaps(renderer.library)
     except TemplateFault:  # it is one of the faults
         gaps = []
-    errors = [(_ERROR, "", fault) for fault in faults]
+    errors = [(_ERROR, *_placed(files, fault)) for fault in faults]
     return errors + [(_WARNING, str(files.path(gap.file)), gap.sentence) for gap in gaps]
+
+
+def _placed(files: "TemplateFiles", fault: str) -> tuple[str, str]:
+    """Return the path of a fault's file and the rest of its text; no path for one of several files."""
+    name, _, text = fault.partition(": ")
+    return (str(files.path(name)), text) if name in files else ("", fault)
 
 
 def _renderer(settings: Settings, catalogue: "Catalogue") -> "TemplateRenderer":
