@@ -26,7 +26,7 @@ from bench.cases import OWNERS, SOURCE, Case, event_id
 from bench.load import Load
 from bench.outcomes import OutcomeLog
 from bench.stack import Stack
-from service.bootstrap.parts import shipped_catalogue
+from service.bootstrap.contents import shipped_catalogue
 
 _CATALOGUE = shipped_catalogue()
 _URGENT, _BULK = "reset_password", "random_upgrade"

@@ -24,7 +24,7 @@ from typing import Any
 from service.adapters.catalogue_file import load_catalogue
 from service.adapters.templates import TemplateRenderer
 from service.adapters.templates.code_generator import PartCodeGenerator
-from service.adapters.templates.environment import part_pieces, read_source
+from service.adapters.templates.environment import part_pieces
 from service.adapters.templates.library import Library
 from service.adapters.templates.page import Page, compile_page
 from service.adapters.templates.sample import SAMPLE_MS, sample_delivery
@@ -71,7 +71,7 @@ def jinja_and_email_message(renderer: TemplateRenderer, delivery: Delivery) -> b
 @cache
 def text_page(library: Library, type_: str, locale: str) -> Page:
     """Return a page whose bodies are text, not encoded."""
-    source = read_source(templates_directory() / type_ / f"{locale}.j2")
+    source = (templates_directory() / type_ / f"{locale}.j2").read_text("utf-8")
     return compile_page(type_, locale, source, library.layout(type_, locale), PartCodeGenerator)
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from structlog.contextvars import bind_contextvars
 
 from service.bootstrap.parts import Parts, bootstrap
+from service.bootstrap.reload import CurrentParts
 from service.model.topics import TopicNames
 from service.settings import Settings, load
 from streams.faults.points import kill_at
@@ -45,11 +46,12 @@ def services_of(parts: Parts, rates: LiveRates | None, beside: Sequence[Service]
     bind_contextvars(worker=parts.worker)  # in every log line of this process
     if settings.fault_at:
         parts = with_fault_points(parts, kill_at(settings.fault_at))
-    rows = specs(parts)
+    current = CurrentParts(parts)
+    rows = specs(current)
     if (tracer := parts.tracer()) is not None:
         rows = [with_tracing(spec, tracer, parts.topics) for spec in rows]
-    status = WorkerStatus(parts)
-    stages = build_stages(worker_options(settings), rows, partial(resources, parts, status, beside))
+    status = WorkerStatus(current)
+    stages = build_stages(worker_options(settings), rows, partial(resources, current, status, beside))
     probe = [Probe(stages, rates, parts, status)] if settings.worker.metrics_port else []
     return ServiceGroup([stages, *probe])
 

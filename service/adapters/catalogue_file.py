@@ -1,17 +1,23 @@
-"""The catalogue as files: one TOML file per domain, one table per type, all checked before anything starts."""
+"""The catalogue as files: one TOML file per domain, one table per type, all checked before anything starts.
 
+In a directory of one's own that is merged with the shipped one, a table with the name of a shipped type overrides the
+fields that it names; all other fields, and the domain, stay as shipped.
+"""
+
+import re
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
-from string import Formatter
 from typing import Any
 
 from pydantic import ValidationError
 
-from service.model.catalogue import DIGEST, AudienceRule, Catalogue, NotificationType
-from service.model.channels import Channel
-from service.model.event import WITHDRAW
-from service.model.urls import link_fields
+from service.adapters.catalogue_rules import contradictions, differing_groups
+from service.adapters.template_files import TemplateFiles
+from service.adapters.toml_lines import TomlLines
+from service.model.catalogue import Catalogue, NotificationType
 
 _SENT_AT_ONCE: Mapping[str, Any] = {
     "mandatory": True,
@@ -21,149 +27,171 @@ _SENT_AT_ONCE: Mapping[str, Any] = {
     "mail_if_unread_s": 0,
 }
 """What the setting `mandatory` changes in a type: nothing holds its mail any more."""
+_TOML_LINE = re.compile(r" \(at line (\d+), column \d+\)$")
 
 
 class CatalogueError(Exception):
-    """A catalogue that cannot be used; the text is one line that names the file, the type and the field."""
+    """A catalogue that cannot be used; the text is one line: file, line, type, field and reason of the first fault."""
 
 
 def load_catalogue(directory: Path, mandatory: Sequence[str] = (), locale: str = "en") -> Catalogue:
-    """Return the types declared in `directory`/catalogue/*.toml; a file's name is the domain of its types.
+    """Return the catalogue of one directory. Raise CatalogueError for the first fault. See `read_catalogue`."""
+    return read_catalogue(TemplateFiles(directory), mandatory, locale)
+
+
+def read_catalogue(files: TemplateFiles, mandatory: Sequence[str] = (), locale: str = "en") -> Catalogue:
+    """Return the types that the files `catalogue/*.toml` declare; a file's name is the domain of its types.
 
     Recipients cannot turn off the types named in `mandatory`, and nothing holds their mail. Each type needs its
-    template in the default `locale`, as `directory`/<type>/<locale>.j2. Raise CatalogueError for the first fault.
+    template in the default `locale`, as <type>/<locale>.j2. Raise CatalogueError for the first fault.
     """
-    types: dict[str, NotificationType] = {}
-    files: dict[str, str] = {}
-    numbers: dict[int, str] = {}
-    for file in _catalogue_files(directory):
-        for name, table in _read_tables(file).items():
-            place = f"{_short_path(file)}: {_on_one_line(name)}"
-            if name in types:
-                raise CatalogueError(f"{place}: name: already declared in {files[name]}")
-            notification_type = _parse_type(place, file.stem, name, table, name in mandatory)
-            number = notification_type.number
-            if number is not None and numbers.setdefault(number, name) != name:
-                raise CatalogueError(f"{place}: number: {number} is already that of {numbers[number]}")
-            if not (directory / name / f"{locale}.j2").is_file():
-                raise CatalogueError(f"{place}: no template {name}/{locale}.j2 in {directory}")
-            types[name], files[name] = notification_type, _short_path(file)
-    for name in mandatory:
-        if name not in types:
-            raise CatalogueError(f"settings: mandatory: {_on_one_line(name)} is not a type of the catalogue")
-    catalogue = Catalogue(types)
-    for name, problem in _differing_groups(catalogue):
-        raise CatalogueError(f"{files[name]}: {name}: {problem}")
-    for notification_type in catalogue:
-        if errors := catalogue.meta_errors(notification_type, notification_type.sample.get("data", {})):
-            name = notification_type.name
-            raise CatalogueError(f"{files[name]}: {name}: sample: {errors}")
-    return catalogue
+    reader = _CatalogueReader(files, mandatory, locale)
+    for fault in reader.faults():
+        raise CatalogueError(fault)
+    return reader.catalogue
 
 
-def _catalogue_files(directory: Path) -> Sequence[Path]:
-    folder = directory / "catalogue"
-    files = sorted(folder.glob("*.toml"))
-    if not files:
-        raise CatalogueError(f"no catalogue: {folder} holds no TOML file")
-    return files
+def catalogue_faults(
+    files: TemplateFiles, mandatory: Sequence[str] = (), locale: str = "en"
+) -> Iterator[str]:
+    """Yield every fault of a catalogue, a line each; of a type the first."""
+    return _CatalogueReader(files, mandatory, locale).faults()
 
 
-def _read_tables(file: Path) -> Mapping[str, Any]:
-    try:
-        return tomllib.loads(file.read_text("utf-8"))
-    except tomllib.TOMLDecodeError as error:
-        raise CatalogueError(f"{_short_path(file)}: not TOML: {_on_one_line(error)}") from error
-    except (OSError, UnicodeDecodeError) as error:
-        raise CatalogueError(f"{_short_path(file)}: cannot be read: {_on_one_line(error)}") from error
+class _Fault(Exception):
+    """A fault of a field of a type."""
+
+    def __init__(self, field_name: str, reason: str) -> None:
+        super().__init__(f"{field_name}: {reason}" if field_name else reason)
+        self.field = field_name
 
 
-def _parse_type(place: str, domain: str, name: str, table: Any, mandatory: bool) -> NotificationType:
-    if not isinstance(table, dict):
-        raise CatalogueError(f"{place}: a type must be a table, [{_on_one_line(name)}]")
-    for derived, origin in (("name", "name of the table"), ("domain", "name of the file")):
-        if derived in table:
-            raise CatalogueError(f"{place}: {derived}: must not be set: it is the {origin}")
-    fields = {**table, "name": name, "domain": domain}
-    try:
-        notification_type = NotificationType.model_validate(fields)
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        field = ".".join(str(part) for part in first["loc"])
-        reason = "unknown field" if first["type"] == "extra_forbidden" else first["msg"]
-        raise CatalogueError(f"{place}: {field}: {_on_one_line(reason)}") from error
-    for field, reason in _contradictions(notification_type):
-        raise CatalogueError(f"{place}: {field}: {reason}")
-    return notification_type.model_copy(update=_SENT_AT_ONCE) if mandatory else notification_type
+@dataclass(frozen=True)
+class _File:
+    """A file of the catalogue with its tables. `level`: that of its directory; higher ones override lower ones."""
+
+    path: Path
+    level: int
+    text: str
+    tables: Mapping[str, Any]
+
+    @cached_property
+    def lines(self) -> TomlLines:
+        """Return the lines of what it declares; they are needed for messages about faults only."""
+        return TomlLines(self.text)
 
 
-def _contradictions(notification_type: NotificationType) -> Iterator[tuple[str, str]]:
-    """Yield field and reason of each value that is well-formed but would fail at the first event."""
-    if notification_type.name == WITHDRAW:
-        yield "name", "reserved for events that withdraw others"
-    if notification_type.name == DIGEST:
-        yield "name", "reserved for digests"
-    yield from _waits_in_vain(notification_type)
-    for number, rule in enumerate(notification_type.audience):
-        if (rule.kind is AudienceRule.role) != bool(rule.role):
-            yield f"audience.{number}.role", "belongs to kind role, and to no other"
-        if rule.field and rule.kind is not AudienceRule.users:
-            yield f"audience.{number}.field", "belongs to kind users"
-        if rule.field and rule.field not in notification_type.meta:
-            yield f"audience.{number}.field", f"{rule.field} is not in meta"
-    if notification_type.actor_field and notification_type.actor_field not in notification_type.meta:
-        yield "actor_field", f"{notification_type.actor_field} is not in meta"
-    for name in link_fields(notification_type.link or ""):
-        declared = notification_type.meta.get(name)
-        if declared is None or declared.type not in ("string", "integer"):
-            yield "link", f"{{{name}}} is not a string or an integer in meta"
-    yield from _unknown_fields(notification_type, "supersede", notification_type.supersede or "")
-    if notification_type.digest:
-        yield from _unknown_fields(notification_type, "digest.key", notification_type.digest.key)
+@dataclass
+class _Declaration:
+    """A type with the files that declare it, the one that overrides the others last."""
+
+    name: str
+    files: list[_File] = field(default_factory=list)
+
+    def place(self, field_name: str) -> str:
+        """Return `FILE:LINE: TYPE` of a field such as `audience.0.role`: where it is declared, else of the table."""
+        steps = [int(step) if step.isdecimal() else step for step in field_name.split(".") if step]
+        for file in reversed(self.files):
+            table = file.tables[self.name]
+            if steps and isinstance(table, dict) and steps[0] in table:
+                return self._place(file, (self.name, *steps))
+        return self._place(self.files[-1], (self.name,))
+
+    def _place(self, file: _File, path: tuple[str | int, ...]) -> str:
+        return f"{file.path}:{file.lines.line(path)}: {_on_one_line(self.name)}"
+
+    def fields(self) -> dict[str, Any]:
+        """Return the fields with those that the table's place decides. Raise _Fault for what cannot be a table."""
+        fields: dict[str, Any] = {}
+        for file in self.files:
+            table = file.tables[self.name]
+            if not isinstance(table, dict):
+                raise _Fault("", f"a type must be a table, [{_on_one_line(self.name)}]")
+            for derived, origin in (("name", "name of the table"), ("domain", "name of the file")):
+                if derived in table:
+                    raise _Fault(derived, f"must not be set: it is the {origin}")
+            fields |= table
+        return fields | {"name": self.name, "domain": self.files[0].path.stem}
 
 
-def _unknown_fields(
-    notification_type: NotificationType, name: str, template: str
-) -> Iterator[tuple[str, str]]:
-    try:
-        parts = list(Formatter().parse(template))
-    except ValueError as error:
-        yield name, str(error)
-    else:
-        for _, field, _, _ in parts:
-            if field is not None and field not in notification_type.meta:
-                yield name, f"{{{field}}} is not in meta"
+class _CatalogueReader:
+    """Reads a catalogue; `catalogue` has it once `faults` has yielded none."""
 
+    def __init__(self, files: TemplateFiles, mandatory: Sequence[str], locale: str) -> None:
+        self._files = files
+        self._mandatory = mandatory
+        self._locale = locale
+        self._declared: dict[str, _Declaration] = {}
+        self._types: dict[str, NotificationType] = {}
+        self.catalogue = Catalogue({})
 
-def _waits_in_vain(notification_type: NotificationType) -> Iterator[tuple[str, str]]:
-    """Yield what holds mail of a type for which nothing may hold it, or which has no mail or no inbox for it."""
-    mailed, shown = (channel in notification_type.channels for channel in (Channel.email, Channel.inbox))
-    for field in ("digest", "limit", "quiet_hours", "mail_if_unread_s", "reminders"):
-        if not getattr(notification_type, field):
-            continue
-        name = field.removesuffix("_s")
-        if not mailed:
-            yield name, "the type has no mail"
-        if notification_type.mandatory and field in {"digest", "limit", "quiet_hours"}:
-            yield name, "mail of a mandatory type is sent at once"
-    for field in ("mail_if_unread_s", "reminders"):
-        if getattr(notification_type, field) and not shown:
-            yield field.removesuffix("_s"), "the type has no inbox to be read in"
+    def faults(self) -> Iterator[str]:
+        """Read everything, and yield each fault in one line."""
+        for directory in self._files.directories:
+            if not directory.is_dir():
+                yield f"settings: templates: {directory} is not a folder"
+        if not self._files.catalogue:
+            yield f"no catalogue: {self._files.directories[0] / 'catalogue'} holds no TOML file"
+        for path, level in self._files.catalogue.items():
+            yield from self._declare(path, level)
+        numbers: dict[int, str] = {}
+        for declaration in self._declared.values():
+            try:
+                type_ = self._parse(declaration, numbers)
+            except _Fault as fault:
+                yield f"{declaration.place(fault.field)}: {fault}"
+            else:
+                self._types[type_.name] = type_
+        for name in self._mandatory:
+            if name not in self._declared:
+                yield f"settings: mandatory: {_on_one_line(name)} is not a type of the catalogue"
+        self.catalogue = Catalogue(self._types)
+        for name, field_name, reason in differing_groups(self.catalogue):
+            yield f"{self._declared[name].place(field_name)}: {field_name}: {reason}"
+        for type_ in self.catalogue:
+            if errors := self.catalogue.meta_errors(type_, type_.sample.get("data", {})):
+                yield f"{self._declared[type_.name].place('sample')}: sample: {errors}"
 
+    def _declare(self, path: Path, level: int) -> Iterator[str]:
+        """Note the tables of a file."""
+        try:
+            text = self._files.text_at(path)
+            tables = tomllib.loads(text)
+        except tomllib.TOMLDecodeError as error:
+            line = _TOML_LINE.search(str(error))
+            place = f"{path}:{line[1]}" if line else str(path)
+            yield f"{place}: not TOML: {_on_one_line(_TOML_LINE.sub('', str(error)))}"
+            return
+        except (OSError, UnicodeDecodeError) as error:
+            yield f"{path}: cannot be read: {_on_one_line(error)}"
+            return
+        file = _File(path, level, text, tables)
+        for name in tables:
+            declaration = self._declared.setdefault(name, _Declaration(name))
+            if declaration.files and declaration.files[-1].level == file.level:
+                other, place = declaration.files[-1].path, _Declaration(name, [file]).place("")
+                yield f"{place}: name: already declared in {other}"
+            else:
+                declaration.files.append(file)
 
-def _differing_groups(catalogue: Catalogue) -> Iterator[tuple[str, str]]:
-    """Yield type and problem where types of one group differ in what belongs to the whole digest."""
-    for group, types in catalogue.digest_groups().items():
-        first = types[0]
-        for notification_type in types[1:]:
-            for field in ("at", "day", "most"):
-                if getattr(notification_type.digest, field) != getattr(first.digest, field):
-                    problem = f"digest.{field}: differs from that of {first.name}, which is in the group {group} too"
-                    yield notification_type.name, problem
-
-
-def _short_path(file: Path) -> str:
-    return f"{file.parent.name}/{file.name}"
+    def _parse(self, declaration: _Declaration, numbers: dict[int, str]) -> NotificationType:
+        """Return a type. Raise _Fault."""
+        name = declaration.name
+        try:
+            type_ = NotificationType.model_validate(declaration.fields())
+        except ValidationError as error:
+            first = error.errors(include_url=False, include_input=False)[0]
+            field_name = ".".join(str(part) for part in first["loc"])
+            reason = "unknown field" if first["type"] == "extra_forbidden" else first["msg"]
+            raise _Fault(field_name, _on_one_line(reason)) from error
+        for field_name, reason in contradictions(type_):
+            raise _Fault(field_name, reason)
+        if type_.number is not None and numbers.setdefault(type_.number, name) != name:
+            raise _Fault("number", f"{type_.number} is already that of {numbers[type_.number]}")
+        if f"{name}/{self._locale}.j2" not in self._files:
+            where = self._files.directories[0]
+            raise _Fault("", f"no template {name}/{self._locale}.j2 in {where}")
+        return type_.model_copy(update=_SENT_AT_ONCE) if name in self._mandatory else type_
 
 
 def _on_one_line(value: object) -> str:

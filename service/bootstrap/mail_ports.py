@@ -3,21 +3,33 @@
 Their libraries are imported when one is made, since most processes make neither.
 """
 
+from typing import TYPE_CHECKING
+
 from service.adapters.redis.client import Store
 from service.adapters.redis.delivery.sending_rate import RedisSendingRate
+from service.adapters.template_files import TemplateFiles
 from service.model.catalogue import Catalogue
 from service.pages.brand import Brands
-from service.ports import RelayTransport, Renderer
+from service.ports import RelayTransport
 from service.settings import Settings
 
+if TYPE_CHECKING:
+    from service.adapters.templates import TemplateRenderer
 
-def template_renderer(settings: Settings, catalogue: Catalogue, brands: Brands) -> Renderer:
-    """Load the templates, and return their renderer. Raise TemplateFault, or ValueError for an invalid DKIM key."""
+
+def template_renderer(
+    settings: Settings, files: TemplateFiles, catalogue: Catalogue, brands: Brands, *, signed: bool
+) -> "TemplateRenderer":
+    """Return the renderer of the templates in these files. Raise TemplateFault, or ValueError for an invalid DKIM key.
+
+    `signed`: messages have DKIM signatures.
+    """
     from service.adapters.dkim import dkim_signer  # noqa: PLC0415 - see above
     from service.adapters.templates import TemplateRenderer  # noqa: PLC0415 - see above
 
     mail = settings.mail
-    return TemplateRenderer(mail, settings.templates, catalogue, dkim_signer(mail), brands)
+    sign = dkim_signer(mail) if signed else None
+    return TemplateRenderer(mail, settings.templates, catalogue, sign, brands, files=files)
 
 
 def smtp_transport(settings: Settings, store: Store) -> RelayTransport:

@@ -21,33 +21,34 @@ from service.pipeline.operate.replay import Replayer
 from service.pipeline.operate.replays import Replays
 from service.pipeline.operate.services import OperatorServices
 from service.pipeline.operate.suppressions import Suppressions
+from service.pipeline.tables.writer import TableWriter
 from service.ports import OutcomeLog, Publisher, RecordLog
 
 
+def operation_runner(parts: Parts, log: RecordLog) -> OperationRunner:
+    """Return what runs the operations of a process."""
+    return OperationRunner(RedisOperations(parts.store), AuditLog(log, parts.topics.audit), parts.clock)
+
+
 def operator_services(
-    parts: Parts, publisher: Publisher, log: RecordLog, outcomes: OutcomeLog
+    parts: Parts,
+    publisher: Publisher,
+    log: RecordLog,
+    outcomes: OutcomeLog,
+    operations: OperationRunner | None = None,
 ) -> OperatorServices:
-    """Return what operators see and do. `publisher` takes records as large as the original of a dead letter."""
+    """Return what operators see and do. `publisher` takes records as large as the original of a dead letter.
+
+    `operations`: what runs their operations, where there is one already.
+    """
     topics, clock, kafka = parts.topics, parts.clock, parts.settings.kafka
     audit, writer = AuditLog(log, topics.audit), parts.table_writer(publisher)
     replayer = Replayer(parts.catalogue, parts.ledger, parts.due, publisher, topics=topics, clock=clock)
-    privacy = PrivacyPorts(
-        tables=parts.tables,
-        ledger=parts.ledger,
-        inbox=parts.inbox,
-        due=parts.due,
-        personal=RedisPersonalData(parts.store, parts.ledger, clock),
-        writer=writer,
-        publisher=publisher,
-        topics=topics,
-        clock=clock,
-        types=[one.name for one in parts.catalogue],
-    )
     due_list = DueList(parts.due, parts.digest_windows, parts.ledger, parts.ledger_index)
     return OperatorServices(
         log=log,
         audit=audit,
-        operations=OperationRunner(RedisOperations(parts.store), audit, clock),
+        operations=operations or operation_runner(parts, log),
         deliveries=DeliverySearch(log, parts.ledger, parts.ledger_index, outcomes, topics),
         events=EventSearch(
             log, parts.catalogue, kafka.events, kafka.events_pattern, parts.settings.clock_bound
@@ -77,9 +78,24 @@ def operator_services(
             clock=clock,
         ),
         keys=RedisApiKeys(parts.store),
-        data_requests=DataRequests(privacy, log),
+        data_requests=DataRequests(_privacy_ports(parts, publisher, writer), log),
         writer=writer,
         publisher=publisher,
         topics=topics,
         clock=clock,
+    )
+
+
+def _privacy_ports(parts: Parts, publisher: Publisher, writer: TableWriter) -> PrivacyPorts:
+    return PrivacyPorts(
+        tables=parts.tables,
+        ledger=parts.ledger,
+        inbox=parts.inbox,
+        due=parts.due,
+        personal=RedisPersonalData(parts.store, parts.ledger, parts.clock),
+        writer=writer,
+        publisher=publisher,
+        topics=parts.topics,
+        clock=parts.clock,
+        types=[one.name for one in parts.catalogue],
     )

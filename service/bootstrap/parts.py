@@ -9,8 +9,6 @@ from importlib.metadata import version
 from secrets import token_urlsafe
 from typing import TYPE_CHECKING
 
-from service.adapters.brand_file import load_brands
-from service.adapters.catalogue_file import load_catalogue
 from service.adapters.redis.client import Store
 from service.adapters.redis.connect.lineage import LineageCheck
 from service.adapters.redis.connect.url import describe
@@ -37,9 +35,10 @@ from service.adapters.redis.tables.tables import RedisTables
 from service.adapters.redis.tables.writes import RedisTableWrites
 from service.adapters.system_clock import SystemClock
 from service.adapters.tracing import tracing
+from service.bootstrap.contents import Contents, load_contents
 from service.bootstrap.explain_parts import explainer, index_s
 from service.bootstrap.mail_links import MailLinks, preference_tokens, return_addresses, unsubscribe_tokens
-from service.bootstrap.mail_ports import smtp_transport, template_renderer
+from service.bootstrap.mail_ports import smtp_transport
 from service.model.catalogue import Catalogue
 from service.model.record import Handler
 from service.model.signatures.verp import Verp
@@ -90,7 +89,7 @@ from service.ports import (
     WorkerReports,
     Workers,
 )
-from service.settings import Settings, templates_directory
+from service.settings import Settings
 
 if TYPE_CHECKING:
     from service.pipeline.bounces.process import BounceProcessor
@@ -101,10 +100,11 @@ class Parts:
     """Every port on its adapter. A port that is not used connects to nothing.
 
     `store` is the connection to Redis that the adapters share: for tools that make adapters of their own.
-    `make_renderer` and `make_transport` return the same one each time; what they need is imported at the first.
+    `make_transport` returns the same one each time; what it needs is imported at the first.
     """
 
     settings: Settings
+    contents: Contents
     catalogue: Catalogue
     brands: Brands
     clock: Clock
@@ -129,7 +129,6 @@ class Parts:
     workers: Workers
     scores: SoftBounceScores
     worker_reports: WorkerReports
-    make_renderer: Callable[[], Renderer]
     make_transport: Callable[[], RelayTransport]
     worker: str
     unsubscribe_tokens: UnsubscribeTokens | None
@@ -143,12 +142,17 @@ class Parts:
     @property
     def renderer(self) -> Renderer:
         """Return the renderer of mail and inbox lines. Raise TemplateFault, or ValueError for an invalid DKIM key."""
-        return self.make_renderer()
+        return self.contents.make_renderer()
 
     @property
     def transport(self) -> RelayTransport:
         """Return the transport to the relays."""
         return self.make_transport()
+
+    def with_contents(self, contents: Contents) -> "Parts":
+        """Return the same ports with another version of catalogue, brands and templates."""
+        self.ledger.keep_index(index_s(contents.catalogue))
+        return replace(self, contents=contents, catalogue=contents.catalogue, brands=contents.brands)
 
     def resolve(self) -> Handler:
         """Return the handler of the resolve stage: events to deliveries."""
@@ -310,26 +314,24 @@ class Parts:
         return replace(self.table_stores(), held=HeldMail(self.due, self.tables, self.clock))
 
 
-def bootstrap(settings: Settings, *, rebuilding: bool = False) -> Parts:
-    """Load the catalogue, and return the ports. Connect to nothing: adapters connect when first used.
+def bootstrap(settings: Settings, *, rebuilding: bool = False, contents: Contents | None = None) -> Parts:
+    """Return the ports. Connect to nothing: adapters connect when first used. Without `contents`, load them.
 
-    `renderer.check()` renders every template once, which takes a second; call it where email is sent. Only with
-    `rebuilding` may deliveries be written to a Redis that is not complete. Raise CatalogueError or BrandError.
+    Only with `rebuilding` may deliveries be written to a Redis that is not complete. Raise CatalogueError, BrandError.
     """
-    directory = settings.templates.directory or templates_directory()
-    catalogue = load_catalogue(directory, settings.mandatory, settings.templates.locale)
-    brands = load_brands(settings.mail, settings.brand)
+    contents = contents or load_contents(settings)
     store, clock = Store(settings.redis, guarded=not rebuilding), SystemClock()
     history = RedisStateHistory(store)
     if not rebuilding:
         store.connection_checks.append(LineageCheck(history.lineage))
-    tables, ledger = RedisTables(store), RedisLedger(store, index_s=index_s(catalogue))
+    tables, ledger = RedisTables(store), RedisLedger(store, index_s=index_s(contents.catalogue))
     # The owner of claims is short: each delivery that is claimed has it in its row, of which a field holds 64 bytes.
     owner = token_urlsafe(6)
     return Parts(
         settings=settings,
-        catalogue=catalogue,
-        brands=brands,
+        contents=contents,
+        catalogue=contents.catalogue,
+        brands=contents.brands,
         clock=clock,
         topics=TopicNames(settings.kafka.prefix),
         store=store,
@@ -352,7 +354,6 @@ def bootstrap(settings: Settings, *, rebuilding: bool = False) -> Parts:
         workers=RedisWorkers(store),
         scores=RedisSoftBounceScores(store),
         worker_reports=RedisWorkerReports(store),
-        make_renderer=cache(partial(template_renderer, settings, catalogue, brands)),
         make_transport=cache(partial(smtp_transport, settings, store)),
         worker=f"{socket.gethostname()}-{os.getpid()}-{owner}",
         unsubscribe_tokens=unsubscribe_tokens(settings),
@@ -371,8 +372,3 @@ def connections(settings: Settings) -> dict[str, str | list[str]]:
         "redis": describe(settings.redis),
         "relays": [f"{relay.host}:{relay.port} {relay.security}" for relay in relays],
     }
-
-
-def shipped_catalogue() -> Catalogue:
-    """Return the catalogue of the shipped templates, independent of any setting. Raise CatalogueError."""
-    return load_catalogue(templates_directory())

@@ -20,13 +20,15 @@ app = typer.Typer(add_completion=False)
 def api() -> None:
     """Serve the HTTP API: inboxes, groups, contacts, preferences, recipients, events. SIGTERM stops it.
 
-    Metrics are on a port of their own: TOCSIN_HTTP__METRICS_PORT.
+    SIGHUP loads catalogue, brands and templates again. Metrics are on a port of their own: TOCSIN_HTTP__METRICS_PORT.
     """
     import uvloop
 
+    from service.bootstrap.reload import ignore_hangups
     from service.observability.logs import configure
     from service.settings import load
 
+    ignore_hangups()
     settings = load()
     configure(settings.log_level, settings.log_format)
     uvloop.run(_serve(settings))
@@ -39,25 +41,34 @@ async def _serve(settings: "Settings") -> None:
     from service.api.auth.tokens import Tokens
     from service.api.metrics_server import MetricsServer
     from service.api.server import ApiServer, collect_less_garbage
-    from service.bootstrap.parts import connections
-    from service.cli.support.api_deps import api_deps
+    from service.bootstrap.parts import Parts, connections
+    from service.bootstrap.reload import Reloader, reloading
+    from service.cli.support.api_deps import api_assembly
 
     try:
         Tokens(settings)  # before any connection: wrong settings must not look like an outage
         console = _console_routes(settings)
     except ValueError as error:
         raise CliError(str(error)) from error
-    async with api_deps(settings) as deps:
+    async with api_assembly(settings) as assembly:
+        deps = assembly.deps(assembly.current.parts)
         application = create_app(deps, *_start_page(settings), *console)
         if console:
             _add_console(application, deps)
+
+        def renew(parts: Parts) -> None:
+            application.state.deps = assembly.deps(parts)
+            if console:
+                _renew_console(application, application.state.deps)
+
         collect_less_garbage()
         log = structlog.get_logger(__name__)
         log.info("api_started", host=settings.http.host, port=settings.http.port, **connections(settings))
         metrics = MetricsServer(settings.http.metrics_host, settings.http.metrics_port, deps.observer)
         await metrics.start()
         try:
-            await ApiServer(application, settings.http).serve()
+            async with reloading(Reloader(assembly.current, renew, renders=False)):
+                await ApiServer(application, settings.http).serve()
         finally:
             await metrics.stop()
 
@@ -86,3 +97,9 @@ def _add_console(application: "FastAPI", deps: "ApiDeps") -> None:
     from service.console.state import add_console, make_console
 
     add_console(application, make_console(deps))
+
+
+def _renew_console(application: "FastAPI", deps: "ApiDeps") -> None:
+    from service.console.state import add_console, renewed_console
+
+    add_console(application, renewed_console(application.state.console, deps))

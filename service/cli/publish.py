@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from service.cli.develop.types import TYPE_COLUMNS, type_row
+from service.cli.develop.type_facts import type_row
+from service.cli.develop.types import TYPE_COLUMNS
 from service.cli.support.completion import complete_recipient, complete_type
 from service.cli.support.factories import find_type, kafka_connection, load_catalogue
 from service.cli.support.option_input import read_input

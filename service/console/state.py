@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from urllib.parse import urlsplit
 
 from fastapi import FastAPI, Request
@@ -110,10 +110,19 @@ def make_console(deps: ApiDeps) -> Console:
         seal=seal,
         sessions=SessionSeal(seal, own.idle, own.lifetime),
         ended=deps.ended_sessions,
-        pages=Pages(deps.catalogue, deps.clock, is_dev=settings.mode == "dev"),
+        pages=_pages(deps),
         provider=_provider(settings),
         recent=RecentOutcomes(operate.log, operate.topics.outcomes, deps.clock) if operate else None,
     )
+
+
+def renewed_console(console: Console, deps: ApiDeps) -> Console:
+    """Return a console with the catalogue of these ports."""
+    return replace(console, pages=_pages(deps))
+
+
+def _pages(deps: ApiDeps) -> Pages:
+    return Pages(deps.catalogue, deps.clock, is_dev=deps.settings.mode == "dev")
 
 
 def _secrets(settings: Settings) -> Sequence[str]:

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from hashlib import blake2b
-from pathlib import Path
 
 import uvicorn
 from starlette.applications import Starlette
@@ -13,8 +12,8 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Route
 
-from service.adapters.brand_file import BrandError, load_brands
-from service.adapters.catalogue_file import CatalogueError, load_catalogue
+from service.adapters.brand_file import BrandError
+from service.adapters.catalogue_file import CatalogueError
 from service.adapters.templates import (
     Preview,
     TemplateFault,
@@ -22,10 +21,11 @@ from service.adapters.templates import (
     digest_samples,
     render_preview,
 )
+from service.bootstrap.contents import content_stamps, load_contents
 from service.dev.ports import LOOPBACK
 from service.dev.preview_pages import SCRIPT, SHELL, PreviewChoice, error_page, preview_page
 from service.ports import RenderFailed
-from service.settings import Settings, templates_directory
+from service.settings import Settings
 
 _MAIL_POLICY = (
     "default-src 'none'; style-src 'unsafe-inline'; img-src data: https:; frame-ancestors 'self'; sandbox"
@@ -44,7 +44,6 @@ class PreviewServer:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._directory: Path = settings.templates.directory or templates_directory()
         self._loaded: _LoadedTemplates | None = None
 
     def app(self) -> Starlette:
@@ -65,23 +64,15 @@ class PreviewServer:
         ]
 
     def version(self) -> str:
-        """Return a digest of every file's name, size and modification time."""
-        digest = blake2b(digest_size=8)
-        overrides = self._settings.brand.overrides
-        for path in (*sorted(self._directory.rglob("*")), *([overrides] if overrides else [])):
-            if path.is_file():
-                stat = path.stat()
-                digest.update(f"{path}\0{stat.st_size}\0{stat.st_mtime_ns}\n".encode())
-        return digest.hexdigest()
+        """Return a digest of what shows that a file has changed."""
+        return blake2b(repr(content_stamps(self._settings)).encode(), digest_size=8).hexdigest()
 
     def _renderer(self) -> TemplateRenderer:
         """Return the renderer of the current files. Raise CatalogueError, BrandError, TemplateFault."""
-        version, settings = self.version(), self._settings
+        version = self.version()
         if self._loaded is None or self._loaded.version != version:
-            catalogue = load_catalogue(self._directory, settings.mandatory, settings.templates.locale)
-            brands = load_brands(settings.mail, settings.brand)
-            renderer = TemplateRenderer(settings.mail, settings.templates, catalogue, brands=brands)
-            self._loaded = _LoadedTemplates(version, renderer)
+            contents = load_contents(self._settings, signed=False)
+            self._loaded = _LoadedTemplates(version, contents.make_renderer())
         return self._loaded.renderer
 
     def _render(self, choice: PreviewChoice) -> tuple[TemplateRenderer, Preview]:

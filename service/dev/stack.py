@@ -26,6 +26,9 @@ from streams.producer.producer import Producer
 from streams.reader.rebuild import rebuild
 from streams.topics.apply import apply as apply_topics
 
+_RELOAD_S = 1.0
+"""Whoever edits a template sees it in the next mail."""
+
 
 class DevStack:
     """The servers and processes of `tocsin dev`, without those whose address is set.
@@ -53,7 +56,7 @@ class DevStack:
             self._exit_stack.callback(shutil.rmtree, directory, ignore_errors=True)
         await self._start_servers(directory)
         parts = bootstrap(self.settings)
-        parts.make_renderer()  # a fault in a template has its own message here, and none in a process that ends
+        _ = parts.renderer  # a fault in a template has its own message here, and none in a process that ends
         self._exit_stack.push_async_callback(parts.store.close)
         producer = Producer(kafka_connection(self.settings.kafka))
         await producer.start()
@@ -148,5 +151,6 @@ class DevStack:
             "TOCSIN_AUTH__SECRET": settings.auth.secret.get_secret_value() or DEV_SECRET,
             "TOCSIN_WORKER__METRICS_PORT": str(probe_port),
             "TOCSIN_HTTP__METRICS_PORT": str(settings.http.metrics_port),
+            "TOCSIN_TEMPLATES__RELOAD_S": str(settings.templates.reload_s or _RELOAD_S),
             "TOCSIN_LOG_FORMAT": "console",
         }

@@ -75,6 +75,8 @@ class Reason(StrEnum):
     # after a loss of data in Redis
     state_lost = "state_lost"
     retention_over = "retention_over"
+    # after a reload of the catalogue
+    type_removed = "type_removed"
 
     @property
     def text(self) -> str:
@@ -141,6 +143,7 @@ REASON_TEXT: Mapping[Reason, str] = {
     Reason.empty_digest: "nothing in the digest was left to be sent",
     Reason.state_lost: "the delivery was lost in Redis and entered again from its record in Kafka",
     Reason.retention_over: "its entry has left the ledger, so whether it was sent before is unknown",
+    Reason.type_removed: "the catalogue no longer has the type of the delivery",
 }
 
 

@@ -73,7 +73,10 @@ class ServiceReport(BaseModel):
 
 
 class WorkerReport(BaseModel):
-    """All that a worker reports, at one time (ms). `mode`: TOCSIN_MODE."""
+    """All that a worker reports, at one time (ms). `mode`: TOCSIN_MODE.
+
+    `catalogue`: the fingerprint of the version of catalogue, brands and templates that it uses.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -82,6 +85,7 @@ class WorkerReport(BaseModel):
     started_ms: int
     version: str
     mode: str = ""
+    catalogue: str = ""
     stages: tuple[StageReport, ...] = ()
     services: tuple[ServiceReport, ...] = ()
     relays: tuple[RelayReport, ...] = ()

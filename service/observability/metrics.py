@@ -48,6 +48,27 @@ class FastCounter(Collector):
         yield family
 
 
+class CurrentVersion(Collector):
+    """A gauge with the value 1 for the version that is in use, its only label."""
+
+    def __init__(self, name: str, help_text: str, label: str, registry: CollectorRegistry) -> None:
+        self._declared = name, help_text, (label,)
+        self._version = ""
+        registry.register(self)
+
+    def set(self, version: str) -> None:
+        """Note the version in use."""
+        self._version = version
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield the metric as prometheus_client exposes it; without a value before a version is set."""
+        name, help_text, labels = self._declared
+        family = GaugeMetricFamily(name, help_text, labels=labels)
+        if self._version:
+            family.add_metric((self._version,), 1)
+        yield family
+
+
 class FastHistogram(Collector):
     """A histogram, of durations in seconds unless its name says otherwise.
 
@@ -241,6 +262,18 @@ CATCH_UPS = FastCounter(
     "tocsin_catch_ups_total",
     "Catch-ups of Redis from Kafka, after a server answered that may have lost its newest data, by cause",
     ("cause", "result"),
+    REGISTRY,
+)
+RELOADS = FastCounter(
+    "tocsin_catalogue_reloads_total",
+    "Reloads of catalogue, brands and templates: reloaded, unchanged, or failed, which keeps the version in use",
+    ("result",),
+    REGISTRY,
+)
+CATALOGUE_VERSION = CurrentVersion(
+    "tocsin_catalogue_info",
+    "1 for the version of catalogue, brands and templates in use; equal where the files are",
+    "fingerprint",
     REGISTRY,
 )
 HTTP_REQUESTS = FastCounter(

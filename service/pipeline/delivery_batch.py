@@ -6,10 +6,15 @@ from typing import Self
 from service.model.catalogue import Catalogue
 from service.model.delivery import Delivery
 from service.model.event import InvalidEvent
-from service.model.reasons import DeadReason
+from service.model.ledger import State, Transition, is_open
+from service.model.reasons import DeadReason, Reason
 from service.model.record import Done, Message, Record
-from service.pipeline.messages import dead_letter
+from service.model.topics import TopicNames
+from service.pipeline.messages import dead_letter, outcome_message
+from service.ports import Ledger
 from service.ports.turns import Turns
+
+_MAY_END = frozenset({State.queued, State.deferred, State.held, State.ambiguous, State.dead})
 
 
 class DeliveryBatch:
@@ -23,12 +28,13 @@ class DeliveryBatch:
         self.records: dict[str, list[Record]] = {}
         self.deliveries: dict[str, Delivery] = {}
         self.refused = Done([])
+        self._undeclared: list[tuple[Record, Delivery]] = []
 
     @classmethod
     async def read(
         cls, records: Sequence[Record], catalogue: Catalogue, dead_letter_topic: str, stage: str
     ) -> Self:
-        """Return the deliveries of these records. One of a type that is not declared is a dead letter, too."""
+        """Return the deliveries of these records; `end_undeclared` ends those of types that are not declared."""
         batch, turns = cls(), Turns()
         refused: list[Record] = []
         dead_letters: list[Message] = []
@@ -36,13 +42,12 @@ class DeliveryBatch:
             await turns.worked(len(record.value or b""))
             try:
                 delivery = Delivery.from_bytes(record.value)
-                if catalogue.of_delivery(delivery.type) is None:
-                    raise InvalidEvent(DeadReason.unknown_type, ascii(delivery.type[:128]))
-            except InvalidEvent as invalid:
-                reason = invalid
             except ValueError as error:
                 reason = InvalidEvent(DeadReason.invalid_data, str(error))
             else:
+                if catalogue.of_delivery(delivery.type) is None:
+                    batch._undeclared.append((record, delivery))
+                    continue
                 if delivery.attempt >= batch.deliveries.setdefault(delivery.id, delivery).attempt:
                     batch.deliveries[delivery.id] = delivery
                 batch.records.setdefault(delivery.id, []).append(record)
@@ -51,6 +56,37 @@ class DeliveryBatch:
             dead_letters.append(dead_letter(dead_letter_topic, stage, record, reason))
         batch.refused = Done(refused, dead_letters)
         return batch
+
+    async def end_undeclared(
+        self, ledger: Ledger, topics: TopicNames, stage: str, now_ms: int
+    ) -> list[Delivery]:
+        """End deliveries of types that are not declared as `dead`, each with a dead letter. Return them.
+
+        A dead letter can be redriven when the type is declared again. One that has ended before needs none. One that
+        another worker is sending has its dead letter, and the ledger is left to that worker. Raise Unavailable.
+        """
+        if not self._undeclared:
+            return []
+        by_id = {delivery.id: delivery for _, delivery in self._undeclared}
+        current = await ledger.current([(one.event, one.id) for one in by_id.values()])
+        states = {id_: now.state for id_, now in zip(by_id, current, strict=True)}
+        waiting = [one for id_, one in by_id.items() if states[id_] in _MAY_END]
+        moves = [
+            Transition(one.event, one.id, State.dead, Reason.type_removed, now_ms, one.attempt, one.type)
+            for one in waiting
+        ]
+        if moves:
+            # Before the messages: a redrive looks at the state in the ledger first.
+            await ledger.transition(moves)
+        messages = [outcome_message(topics, one, move) for one, move in zip(waiting, moves, strict=True)]
+        for record, one in self._undeclared:
+            state = states[one.id]
+            if state is None or is_open(state) or state is State.dead:
+                unknown = InvalidEvent(DeadReason.unknown_type, ascii(one.type[:128]))
+                messages.append(dead_letter(topics.dead_letter, stage, record, unknown))
+        records = [record for record, _ in self._undeclared]
+        self.refused = Done([*self.refused.records, *records], [*self.refused.messages, *messages])
+        return waiting
 
     def records_of(self, delivery_ids: Iterable[str]) -> list[Record]:
         """Return all records of these deliveries."""

@@ -243,6 +243,11 @@ class WorkerSettings(BaseModel):
     metrics_port: int = 0
     shell: Literal["faust", "asyncio"] = "faust"
 
+    @property
+    def renders(self) -> bool:
+        """Return whether a stage uses the templates."""
+        return not {"inbox", "email"}.isdisjoint(self.stages)
+
 
 class DevSettings(BaseModel):
     """Ports of the servers that `tocsin dev` starts, all on loopback."""
@@ -255,10 +260,16 @@ class DevSettings(BaseModel):
 
 
 class TemplateSettings(BaseModel):
-    """Folder of templates and catalogue; None means those of the package. `locale` is the default language."""
+    """Folder of templates and catalogue; None means those of the package. `locale` is the default language.
+
+    `shipped`: whether the folder replaces the package's, or wins over it file by file and field by field. `reload_s`:
+    seconds between looks for changed files; 0 means that only SIGHUP reloads.
+    """
 
     directory: Path | None = None
+    shipped: Literal["replaced", "merged"] = "replaced"
     locale: str = "en"
+    reload_s: float = Field(default=0.0, ge=0, le=86_400)
 
 
 class Settings(BaseSettings):

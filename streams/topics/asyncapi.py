@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 from pydantic.json_schema import GenerateJsonSchema, models_json_schema
 
-from service.bootstrap.parts import shipped_catalogue
+from service.bootstrap.contents import shipped_catalogue
 from service.model.catalogue import Catalogue
 from streams.topics.asyncapi_events import (
     SCHEMAS,

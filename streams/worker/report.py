@@ -11,6 +11,7 @@ import structlog
 from aiokafka import TopicPartition
 
 from service.bootstrap.parts import Parts
+from service.bootstrap.reload import CurrentParts
 from service.model.relay import RelayReport
 from service.model.worker import ServiceReport, StageReport, WorkerReport
 from service.ports import Unavailable, WorkerReports
@@ -58,8 +59,9 @@ class RecentCount:
 class WorkerStatus:
     """Makes the reports of this worker. It notes how long each state lasts, so call it every few seconds."""
 
-    def __init__(self, parts: Parts) -> None:
-        self._parts = parts
+    def __init__(self, current: CurrentParts) -> None:
+        self._current = current
+        self._parts = parts = current.parts
         self._version = version("tocsin")
         self._started_ms = parts.clock.now_ms()
         self._since: dict[str, tuple[object, int]] = {}
@@ -75,6 +77,7 @@ class WorkerStatus:
             started_ms=self._started_ms,
             version=self._version,
             mode=self._parts.settings.mode,
+            catalogue=self._current.parts.contents.fingerprint,
             stages=tuple(self._stage(health, now_ms) for health in stages.health()),
             services=tuple(
                 ServiceReport(

@@ -8,6 +8,7 @@ from functools import partial
 import structlog
 
 from service.bootstrap.parts import Parts, connections
+from service.bootstrap.reload import CurrentParts, Reloader, reloading
 from service.model.catalogue import Lane
 from service.model.record import Handler, Message, Record
 from service.model.topics import TABLES
@@ -42,8 +43,9 @@ class UnknownStage(ValueError):
     """A stage that is not in the table."""
 
 
-def specs(parts: Parts) -> list[StageSpec]:
+def specs(current: CurrentParts) -> list[StageSpec]:
     """Return the consuming stages of this worker. Raise UnknownStage."""
+    parts = current.parts
     names = _stage_names(parts)
     kafka, topics = parts.settings.kafka, parts.topics
     table: list[StageSpec] = []
@@ -51,29 +53,30 @@ def specs(parts: Parts) -> list[StageSpec]:
         pattern = kafka.events_pattern or None
         table.append(
             _spec(
-                parts,
+                current,
                 "resolve",
                 kafka.events,
-                parts.resolve,
+                Parts.resolve,
                 pattern=pattern,
                 max_record_bytes=strict_json.MAX_BYTES,
             )
         )
     if "inbox" in names:
-        table.append(_spec(parts, "inbox", (topics.inbox,), parts.deliver_inbox))
+        table.append(_spec(current, "inbox", (topics.inbox,), Parts.deliver_inbox))
     if "email" in names:
         table += [
             _spec(
-                parts,
+                current,
                 f"email.{lane}",
                 (topics.email(lane),),
-                parts.deliver_email,
+                Parts.deliver_email,
                 in_flight=_LANE_IN_FLIGHT[lane],
             )
             for lane in Lane
         ]
     if "tables" in names:
-        table.append(_spec(parts, "tables", [topics.table(name) for name in TABLES], parts.apply_tables))
+        names_of_tables = [topics.table(name) for name in TABLES]
+        table.append(_spec(current, "tables", names_of_tables, Parts.apply_tables))
     return [replace(spec, readiness=parts.completeness.incomplete) for spec in table]
 
 
@@ -86,16 +89,16 @@ def _stage_names(parts: Parts) -> Sequence[str]:
 
 
 def _spec(
-    parts: Parts,
+    current: CurrentParts,
     name: str,
     topics: Sequence[str],
-    handler: Callable[[], Handler],
+    make: Callable[[Parts], Handler],
     *,
     pattern: str | None = None,
     in_flight: int = 5000,
     max_record_bytes: int = MAX_RECORD_BYTES,
 ) -> StageSpec:
-    worker = parts.settings.worker
+    worker = current.parts.settings.worker
     limits = StageLimits(
         max_records=min(worker.max_records, in_flight),
         max_batches=worker.max_batches,
@@ -108,8 +111,8 @@ def _spec(
     return StageSpec(
         name=name,
         topics=topics,
-        handler=handler,
-        to_dead_letter=partial(_to_dead_letter, parts.topics.dead_letter, name),
+        handler=partial(current.handler, make),
+        to_dead_letter=partial(_to_dead_letter, current.parts.topics.dead_letter, name),
         limits=limits,
         pattern=pattern,
     )
@@ -125,15 +128,16 @@ async def _nothing() -> int:
 
 @asynccontextmanager
 async def resources(
-    parts: Parts, status: WorkerStatus, beside: Sequence[Service], producer: Producer, stages: Stages
+    current: CurrentParts, status: WorkerStatus, beside: Sequence[Service], producer: Producer, stages: Stages
 ) -> AsyncIterator[Sequence[Service]]:
-    """Open what the stages share: relays, heartbeat, scheduler, bounce listener. Close it at the end.
+    """Open what the stages share: relays, heartbeat, scheduler, bounce listener, reloads. Close it at the end.
 
     `beside`: further services that run as long as the stages do.
     """
+    parts = current.parts
     names = _stage_names(parts)
     log.info("worker_started", stages=list(names), **connections(parts.settings))
-    services: list[Service] = [state_keeper(parts, kafka_connection(parts.settings.kafka)), *beside]
+    services: list[Service] = [state_keeper(current, kafka_connection(parts.settings.kafka)), *beside]
     if "email" in names:
         await parts.transport.start()
         services.append(RelayDrain(parts.transport, parts.settings.worker.drain))
@@ -152,6 +156,7 @@ async def resources(
     async with AsyncExitStack() as closing:
         closing.push_async_callback(parts.close)
         await closing.enter_async_context(reported(parts, partial(status.report, stages)))
+        await closing.enter_async_context(reloading(Reloader(current, renders=parts.settings.worker.renders)))
         if "email" in names:
             # To the very end: while the stages drain, the claims of the messages at the relays need a heartbeat, or
             # another worker takes them over and sends the messages too.

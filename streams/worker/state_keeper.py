@@ -19,6 +19,7 @@ import structlog
 from structlog.contextvars import bind_contextvars
 
 from service.bootstrap.parts import Parts, bootstrap
+from service.bootstrap.reload import CurrentParts
 from service.observability.metrics import CATCH_UPS
 from service.pipeline.email.lease import ALIVE_S
 from service.ports import ABSENT, CATCHING_UP, FILLING, Clock, Completeness, StateHistory, Unavailable
@@ -298,17 +299,19 @@ class StateKeeperService(Service):
         await self._close()
 
 
-def state_keeper(parts: Parts, connection: KafkaConnection) -> StateKeeperService:
+def state_keeper(current: CurrentParts, connection: KafkaConnection) -> StateKeeperService:
     """Return the keeper of a worker. The ports for a catch-up are made when it needs them."""
+    parts = current.parts
     positions = KafkaPositions(connection, parts.topics)
     clock = asyncio.get_running_loop().time
     unguarded: Parts | None = None
 
     async def read_again(since: Positions) -> tuple[int, Positions]:
         nonlocal unguarded
-        if unguarded is None:  # in a thread: it loads the catalogue and the templates
-            unguarded = await asyncio.to_thread(bootstrap, parts.settings, rebuilding=True)
-        return await read_since(unguarded, connection, since)
+        contents = current.parts.contents
+        if unguarded is None:
+            unguarded = bootstrap(parts.settings, rebuilding=True, contents=contents)
+        return await read_since(unguarded.with_contents(contents), connection, since)
 
     async def close() -> None:
         await positions.close()

@@ -14,6 +14,7 @@ from service.adapters.catalogue_file import load_catalogue
 from service.adapters.redis.delivery.digest_windows import RedisDigestWindows
 from service.adapters.redis.delivery.mail_limits import RedisMailLimits
 from service.bootstrap.parts import bootstrap
+from service.bootstrap.reload import CurrentParts
 from service.dev.catcher import CaughtMail
 from service.model.catalogue import Lane
 from service.model.event import InvalidEvent
@@ -196,7 +197,7 @@ def test_shorter_timeouts_reach_the_stages(monkeypatch: pytest.MonkeyPatch) -> N
     shorten_timeouts(monkeypatch.setattr)
     parts = bootstrap(Settings(worker=WorkerSettings(stages=("resolve", "inbox", "email"))))
 
-    timeouts = [spec.limits.session_timeout_s for spec in stage_table.specs(parts)]
+    timeouts = [spec.limits.session_timeout_s for spec in stage_table.specs(CurrentParts(parts))]
     assert timeouts
     assert set(timeouts) == {SESSION_TIMEOUT_S}
     assert InFlight.TTL_S == HEARTBEAT_TTL_S

@@ -8,11 +8,22 @@ How an email is made:
 4. `headers` and `quoted_printable` encode the pieces; `message` joins them to an RFC 5322 message.
 5. `renderer` ties these together and adds the DKIM signature; `digest` has the lines of a digest.
 
-`check` tests every template at the start, `preview` and `sample` render a type without an event.
+`check` tests every template at the start, `coverage` finds what is missing although all can be used, `preview` and
+`sample` render a type without an event.
 """
 
-from service.adapters.templates.library import TemplateFault
+from service.adapters.template_files import TemplateFault
+from service.adapters.templates.coverage import CoverageGap, coverage_gaps, log_gaps
 from service.adapters.templates.preview import Preview, digest_samples, render_preview
 from service.adapters.templates.renderer import TemplateRenderer
 
-__all__ = ["Preview", "TemplateFault", "TemplateRenderer", "digest_samples", "render_preview"]
+__all__ = [
+    "CoverageGap",
+    "Preview",
+    "TemplateFault",
+    "TemplateRenderer",
+    "coverage_gaps",
+    "digest_samples",
+    "log_gaps",
+    "render_preview",
+]

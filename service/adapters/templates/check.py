@@ -1,12 +1,13 @@
-"""The start-up check: render every template of every type, or name in one line the one that cannot be used."""
+"""The start-up check: render every template of every type, and name each that cannot be used in one line."""
 
 from collections.abc import Callable, Iterator, Sequence, Set
 
 from jinja2 import nodes
 from jinja2.meta import find_undeclared_variables
 
+from service.adapters.template_files import TemplateFault
 from service.adapters.templates.digest import DIGEST_PAGES
-from service.adapters.templates.library import Library, TemplateFault
+from service.adapters.templates.library import Library
 from service.adapters.templates.sample import sample_delivery, sample_digest, sample_items
 from service.model.catalogue import AudienceRule, NotificationType
 from service.model.delivery import Delivery, json_document
@@ -18,8 +19,8 @@ _DIGEST_NAMES = {"recipient", "product", "link", "plural", "button", "action_url
 _DISALLOWED = (nodes.Extends, nodes.Include, nodes.Import, nodes.FromImport)
 
 
-def check_templates(library: Library, render: Callable[[Delivery], object]) -> None:
-    """Raise TemplateFault for the first fault in a template: its file, its line and the reason.
+def template_faults(library: Library, render: Callable[[Delivery], object]) -> Iterator[str]:
+    """Yield the first fault of each template: its file, its line and the reason.
 
     Call `render` with the sample of each type in each of its locales, with and without optional data.
     """
@@ -27,19 +28,31 @@ def check_templates(library: Library, render: Callable[[Delivery], object]) -> N
         name = notification_type.name
         locales = library.locales(name)
         if not {library.default_locale, "en"} & set(locales):
-            raise TemplateFault(f"{name}/{library.default_locale}.j2 is missing")
+            yield f"{name}/{library.default_locale}.j2 is missing"
         for locale in locales:
-            for line, fault in _faults(library.parse(name, locale), notification_type):
-                raise TemplateFault(f"{name}/{locale}.j2: line {line}: {fault}")
-            for delivery in _trial_deliveries(notification_type, locale):
-                try:
-                    render(delivery)
-                except RenderFailed as failure:
-                    raise TemplateFault(f"{failure} (with the sample of {name})") from failure
+            try:
+                _check_template(library, notification_type, locale, render)
+            except TemplateFault as fault:
+                yield str(fault)
 
 
-def check_digests(library: Library, render: Callable[[Delivery, Sequence[Delivery]], object]) -> None:
-    """Raise TemplateFault for the first fault in a template of digests, as `check_templates`; without groups, for none.
+def _check_template(
+    library: Library, notification_type: NotificationType, locale: str, render: Callable[[Delivery], object]
+) -> None:
+    name = notification_type.name
+    for line, fault in _faults(library.parse(name, locale), notification_type):
+        raise TemplateFault(f"{name}/{locale}.j2: line {line}: {fault}")
+    for delivery in _trial_deliveries(notification_type, locale):
+        try:
+            render(delivery)
+        except RenderFailed as failure:
+            raise TemplateFault(f"{failure} (with the sample of {name})") from failure
+
+
+def digest_faults(
+    library: Library, render: Callable[[Delivery, Sequence[Delivery]], object]
+) -> Iterator[str]:
+    """Yield the first fault of each template of digests, as `template_faults`; without groups, none.
 
     Call `render` with digests of each group in each locale that its types are written in: of one item, of each type
     alone with more items than are shown, and of all types.
@@ -47,24 +60,40 @@ def check_digests(library: Library, render: Callable[[Delivery, Sequence[Deliver
     groups = library.catalogue.digest_groups()
     for name in DIGEST_PAGES if groups else ():
         for locale in library.locales(name):
-            for line, fault in (
-                *_unknown_names(tree := library.parse(name, locale), _DIGEST_NAMES),
-                *_button_faults(tree),
-            ):
-                raise TemplateFault(f"{name}/{locale}.j2: line {line}: {fault}")
+            try:
+                _check_digest_template(library, name, locale)
+            except TemplateFault as fault:
+                yield str(fault)
     for group, types in groups.items():
         for locale in sorted({locale for type_ in types for locale in library.locales(type_.name)}):
-            for name in DIGEST_PAGES:
-                written = library.page(name, locale).locale
-                if written.partition("-")[0] != locale.partition("-")[0]:
-                    raise TemplateFault(
-                        f"{name}/{locale}.j2 is missing: types of {group} are written in {locale}"
-                    )
-            for digest, items in _trial_digests(group, types, locale):
-                try:
-                    render(digest, items)
-                except RenderFailed as failure:
-                    raise TemplateFault(f"{failure} (with a digest of {group})") from failure
+            try:
+                _check_digests(library, group, types, locale, render)
+            except TemplateFault as fault:
+                yield str(fault)
+
+
+def _check_digest_template(library: Library, name: str, locale: str) -> None:
+    tree = library.parse(name, locale)
+    for line, fault in (*_unknown_names(tree, _DIGEST_NAMES), *_button_faults(tree)):
+        raise TemplateFault(f"{name}/{locale}.j2: line {line}: {fault}")
+
+
+def _check_digests(
+    library: Library,
+    group: str,
+    types: Sequence[NotificationType],
+    locale: str,
+    render: Callable[[Delivery, Sequence[Delivery]], object],
+) -> None:
+    for name in DIGEST_PAGES:
+        written = library.page(name, locale).locale
+        if written.partition("-")[0] != locale.partition("-")[0]:
+            raise TemplateFault(f"{name}/{locale}.j2 is missing: types of {group} are written in {locale}")
+    for digest, items in _trial_digests(group, types, locale):
+        try:
+            render(digest, items)
+        except RenderFailed as failure:
+            raise TemplateFault(f"{failure} (with a digest of {group})") from failure
 
 
 def _faults(tree: nodes.Template, notification_type: NotificationType) -> Iterator[tuple[int, str]]:

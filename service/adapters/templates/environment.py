@@ -4,7 +4,6 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from io import StringIO
-from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
@@ -166,11 +165,6 @@ class _BlockFiller(NodeTransformer):
 def parse_button(env: Environment, source: str) -> Button:
     """Return the markup of a button, with the names `url` and `label` in it. Raise TemplateSyntaxError."""
     return [part for output in env.parse(source).find_all(nodes.Output) for part in output.nodes]
-
-
-def read_source(path: Path) -> str:
-    """Return the text of a template file, with LF line ends. Raise OSError, UnicodeDecodeError."""
-    return path.read_text("utf-8")
 
 
 def _expand_outputs(env: Environment, tree: nodes.Template, button: Button) -> None:

@@ -8,14 +8,13 @@ import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, StrictUndefined
+from jinja2 import Environment, StrictUndefined, TemplateError, TemplateSyntaxError
 from jinja2.sandbox import SandboxedEnvironment
 from markupsafe import Markup
 
-from service.adapters.templates.environment import read_source
+from service.adapters.template_files import TemplateFiles
 from service.adapters.templates.formats import locale_of
 from service.adapters.templates.styles import inline_css
 from service.model.catalogue import NotificationType
@@ -56,9 +55,12 @@ class Layout:
     css: str
 
 
-def read_layout(directory: Path, locale: str, brand: Brand, kind: LayoutKind) -> Layout:
-    """Return the layout in the words of `locale`.toml. Raise OSError, ValueError (not TOML), jinja2.TemplateError."""
-    words: Mapping[str, str] = tomllib.loads(read_source(directory / f"{locale}.toml"))
+def read_layout(files: TemplateFiles, locale: str, brand: Brand, kind: LayoutKind) -> Layout:
+    """Return the layout in the words of `locale`.toml. Raise OSError, ValueError (not TOML), jinja2.TemplateError.
+
+    A TemplateSyntaxError has the name of the file and the line.
+    """
+    words: Mapping[str, str] = tomllib.loads(files.text(f"layout/{locale}.toml"))
     values: Mapping[str, Any] = {
         "words": words,
         "why": kind.why,
@@ -73,19 +75,23 @@ def read_layout(directory: Path, locale: str, brand: Brand, kind: LayoutKind) ->
         "footer": brand.footer_in(locale),
         "shown": _constant,
     }
-    css = _fill(_COMMENT.sub("", read_source(directory / "style.css")), values, html=False)
-    html = _fill(read_source(directory / "html.j2"), values, html=True)
-    button = _fill(read_source(directory / "button.j2"), values, html=True)
+    css = _fill(files, "style.css", values, html=False)
+    html = _fill(files, "html.j2", values, html=True)
+    button = _fill(files, "button.j2", values, html=True)
     return Layout(
         html=_INDENT.sub("\n", inline_css(html, css, whole=True)),
-        text=_fill(read_source(directory / "text.j2"), values, html=False),
+        text=_fill(files, "text.j2", values, html=False),
         button=_INDENT.sub("\n", inline_css(button, css)).strip(),
         css=css,
     )
 
 
-def _fill(source: str, values: Mapping[str, Any], *, html: bool) -> str:
-    """Return the source after the first pass. Words may hold `{{ … }}` for the second one."""
+def _fill(files: TemplateFiles, file: str, values: Mapping[str, Any], *, html: bool) -> str:
+    """Return a file after the first pass, without comments of CSS. Words may hold `{{ … }}` for the second pass."""
+    name = f"layout/{file}"
+    source = files.text(name)
+    if file.endswith(".css"):
+        source = _COMMENT.sub(lambda comment: "\n" * comment[0].count("\n"), source)  # the lines stay
     env: Environment = SandboxedEnvironment(
         variable_start_string="[[",
         variable_end_string="]]",
@@ -97,7 +103,14 @@ def _fill(source: str, values: Mapping[str, Any], *, html: bool) -> str:
         undefined=StrictUndefined,
         keep_trailing_newline=True,
     )
-    return env.from_string(source).render(values)
+    try:
+        filled = env.from_string(source).render(values)
+        Environment(autoescape=True).parse(filled, name)  # now: inlining the CSS changes the lines
+    except TemplateSyntaxError as error:
+        raise TemplateSyntaxError(error.message or "", error.lineno, name) from error
+    except TemplateError as error:  # it has no line
+        raise TemplateError(f"{name}: {error}") from error
+    return filled
 
 
 def _constant(text: str) -> Markup:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import orjson
 import structlog
-from fastapi import APIRouter, Header, Query, Request
+from fastapi import APIRouter, FastAPI, Header, Query, Request
 from pydantic import BaseModel, Field
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
@@ -114,7 +114,7 @@ async def stream(
         raise Unavailable("the server is shutting down")
     # The position is read before the watch and before the snapshot: a change in between is sent twice, never lost.
     start = await deps.inbox_changes.position(principal.id)
-    live = _LiveStream(deps, hub, principal)
+    live = _LiveStream(request.app, hub, principal)
     try:
         hub.watch(principal.id, start, live)
         first, live.position = await _first_events(deps, principal.id, last_event_id, start)
@@ -160,12 +160,12 @@ class _LiveStream:
     """
 
     __slots__ = (
-        "_closed", "_deps", "_end_s", "_hub", "_recipient", "_response", "_task", "_woken", "due_s", "position",
+        "_app", "_closed", "_end_s", "_hub", "_recipient", "_response", "_task", "_woken", "due_s", "position",
     )  # fmt: skip
 
-    def __init__(self, deps: ApiDeps, hub: Hub, principal: Principal) -> None:
+    def __init__(self, app: FastAPI, hub: Hub, principal: Principal) -> None:
         self.position = ""
-        self._deps = deps
+        self._app = app
         self._hub = hub
         self._recipient = principal.id
         self._end_s = _now_s() + min(_MAX_STREAM_S, max(0.0, principal.until - time.time()))
@@ -241,16 +241,17 @@ class _LiveStream:
         await self._drain()
 
     async def _next_events(self) -> AsyncIterator[bytes]:
-        changes = await self._deps.inbox_changes.since(self._recipient, self.position)
+        deps: ApiDeps = self._app.state.deps  # those of now: the catalogue may have been reloaded
+        changes = await deps.inbox_changes.since(self._recipient, self.position)
         if changes is None:
-            position = await self._deps.inbox_changes.position(self._recipient)
-            async for text in _snapshot(self._deps, self._recipient, position):
+            position = await deps.inbox_changes.position(self._recipient)
+            async for text in _snapshot(deps, self._recipient, position):
                 yield text
             self.position = position
         elif changes:
             position = changes[-1].position
-            text = changes_text(changes, self._deps.entry_format)
-            yield text + await _counts(self._deps, self._recipient, position)
+            text = changes_text(changes, deps.entry_format)
+            yield text + await _counts(deps, self._recipient, position)
             self.position = position
 
     async def _write(self, text: bytes) -> None:

@@ -3,17 +3,19 @@
 import json
 from collections.abc import Iterator, Sequence
 
-from service.cli.checks import Finding, fail, hint, ok
+from service.cli.checks import Finding, fail, hint, ok, warn
 from service.cli.support.factories import load_catalogue
 from service.cli.support.output import CliError
 from service.model.catalogue import Catalogue
 from service.settings import Settings
 
+_MOST_GAPS = 3
+
 
 def check_files(settings: Settings) -> Sequence[Finding]:
     """Return the findings on the catalogue, on the brands, then on the templates of the types."""
     from service.adapters.brand_file import BrandError, load_brands
-    from service.adapters.templates import TemplateFault, TemplateRenderer
+    from service.adapters.templates import TemplateFault, TemplateRenderer, coverage_gaps
 
     try:
         catalogue = load_catalogue(settings)
@@ -38,6 +40,11 @@ def check_files(settings: Settings) -> Sequence[Finding]:
             fail("templates", str(fault), "fix the template; `tocsin preview TYPE` renders it"),
         ]
     locales = sorted({locale for type_ in catalogue for locale in renderer.library.locales(type_.name)})
+    gaps = [gap.sentence for gap in coverage_gaps(renderer.library)]
+    if gaps:
+        more = f"; {len(gaps) - _MOST_GAPS} more" if len(gaps) > _MOST_GAPS else ""
+        detail = f"{'; '.join(gaps[:_MOST_GAPS])}{more}"
+        findings.append(warn("template coverage", detail, "`tocsin types check` lists all, with files"))
     return [*findings, ok("templates", f"locales {', '.join(locales)}")]
 
 

@@ -1,10 +1,11 @@
 """Check of what runs: workers with their stages and relays, what is wrong now, and what a new installation lacks."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections import Counter
+from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from service.cli.checks import Finding, Status, hint, ok
+from service.cli.checks import Finding, Status, hint, ok, warn
 from service.cli.checks.kafka import nothing_dispatched
 from service.cli.support.times import iso
 from service.model.worker import REQUIRED_STAGES
@@ -65,7 +66,16 @@ def check_running(seen: Observation | None) -> Sequence[Finding]:
         count = len(seen.reports)
         workers = "1 worker runs" if count == 1 else f"{count} workers run"
         findings.insert(0, ok("workers", f"{workers} {', '.join(run)}"))
-    return findings
+    return [*findings, *_versions(seen)]
+
+
+def _versions(seen: Observation) -> Iterator[Finding]:
+    """Yield a warning where workers have different versions of catalogue and templates."""
+    versions = Counter(report.catalogue for report in seen.reports if report.catalogue)
+    if len(versions) > 1:
+        detail = ", ".join(f"{version} on {count}" for version, count in versions.most_common())
+        remedy = "send SIGHUP to the workers, and look for `catalogue_reload_failed` in their logs"
+        yield warn("workers", f"they have different catalogues or templates: {detail}", remedy)
 
 
 def problem_finding(problem: CurrentProblem, seen: Observation) -> Finding:

@@ -71,7 +71,8 @@ class TypeDraft:
         file = directory / "catalogue" / f"{domain}.toml"
         before = file.read_text("utf-8").rstrip() + "\n\n" if file.exists() else ""
         folder = directory / self.name
-        folder.mkdir(exist_ok=True)
+        folder.mkdir(parents=True, exist_ok=True)
+        file.parent.mkdir(exist_ok=True)
         templates = [folder / f"{locale}.j2" for locale in locales]
         for template in templates:
             template.write_text(self.template(template.stem), "utf-8")

@@ -1,13 +1,13 @@
-"""`tocsin types`: list, show and make notification types."""
+"""`tocsin types`: list, show, check and make notification types."""
 
 import re
-from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from service.cli.develop.type_facts import type_facts, type_row
 from service.cli.support.cells import plural
 from service.cli.support.completion import complete_type
 from service.cli.support.factories import find_type, load_catalogue
@@ -15,12 +15,12 @@ from service.cli.support.output import CliError, json_line, print_note, print_te
 from service.cli.support.table import Column, Kind, listing, print_table
 from service.model.catalogue import AudienceRule
 from service.model.channels import Channel
-from service.model.holds.calendar import WEEK
 from service.settings import Settings, load
 
 if TYPE_CHECKING:
-    from service.model.catalogue import DigestRule, MailLimitRule, NotificationType, Schedule
-    from service.model.holds.calendar import QuietHours
+    from service.adapters.template_files import TemplateFiles
+    from service.adapters.templates import TemplateRenderer
+    from service.model.catalogue import Catalogue
 
 app = typer.Typer(add_completion=False, no_args_is_help=True)
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
@@ -38,12 +38,13 @@ _FIELDS = (
     Column("required", priority=7, narrow=8),
     Column("description", priority=6),
 )
+_ERROR, _WARNING = "error", "warning"
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
 
 
 @app.callback()
 def types() -> None:
-    """List, show and make notification types."""
+    """List, show, check and make notification types."""
 
 
 @app.command("list")
@@ -61,18 +62,87 @@ def show(
     as_json: Json = False,
 ) -> None:
     """Show a notification type: its texts, recipients, channels, limits, fields and sample."""
-    type_ = find_type(load_catalogue(load()), name)
+    from service.adapters.templates import TemplateFault, coverage_gaps
+
+    settings = load()
+    catalogue = load_catalogue(settings)
+    type_ = find_type(catalogue, name)
     if as_json:
         json_line(type_.model_dump(mode="json", by_alias=True))
         return
-    for label, value in _facts(type_).items():
+    for label, value in type_facts(type_).items():
         print_wrapped(f"{label:<12}{value}", hanging=" " * 12)
     print_text("")
     rows = ({"field": n, **f.model_dump()} for n, f in type_.meta.items())
     print_table(_FIELDS, rows)
+    try:
+        for gap in coverage_gaps(_renderer(settings, catalogue).library, type_):
+            print_note(f"{gap.sentence} ({gap.file})")
+    except TemplateFault as fault:
+        print_note(str(fault))
     print_note(
         f"`tocsin publish {type_.name} --sample` publishes its sample, `tocsin preview {type_.name}` shows it"
     )
+
+
+@app.command()
+def check(
+    *,
+    strict: Annotated[bool, typer.Option("--strict", help="Warnings are errors, too.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Check the catalogue and every template, and print each fault and each gap with its file.
+
+    An error is what keeps a worker from starting. A warning is what recipients miss: a text in a language in which
+    other types have one, a sample, a field of it. Exit code 1 for errors.
+    """
+    findings = _findings(load())
+    for level, file, text in findings:
+        if as_json:
+            json_line({"level": level, "file": file, "text": text})
+        else:
+            print_text(f"{level}: {f'{file}: ' if file else ''}{text}")
+    counts = {level: sum(one[0] == level for one in findings) for level in (_ERROR, _WARNING)}
+    print_note(f"{plural(counts[_ERROR], 'error')}, {plural(counts[_WARNING], 'warning')}")
+    if counts[_ERROR] or (strict and findings):
+        raise typer.Exit(1)
+
+
+def _findings(settings: Settings) -> list[tuple[str, str, str]]:
+    """Return level, file and text of what is wrong. The file of a catalogue's fault is in its text, with the line."""
+    from service.adapters.catalogue_file import catalogue_faults
+    from service.adapters.template_files import TemplateFiles
+    from service.adapters.templates import TemplateFault, coverage_gaps
+
+    files = TemplateFiles.of(settings.templates)
+    faults = [*catalogue_faults(files, settings.mandatory, settings.templates.locale)]
+    if faults:
+        return [(_ERROR, "", fault) for fault in faults]
+    renderer = _renderer(settings, load_catalogue(settings))
+    faults = [*renderer.faults()]
+    try:
+        gaps = coverage_gaps(renderer.library)
+    except TemplateFault:  # it is one of the faults
+        gaps = []
+    errors = [(_ERROR, *_placed(files, fault)) for fault in faults]
+    return errors + [(_WARNING, str(files.path(gap.file)), gap.sentence) for gap in gaps]
+
+
+def _placed(files: "TemplateFiles", fault: str) -> tuple[str, str]:
+    """Return the path of a fault's file and the rest of its text; no path for one of several files."""
+    name, _, text = fault.partition(": ")
+    return (str(files.path(name)), text) if name in files else ("", fault)
+
+
+def _renderer(settings: Settings, catalogue: "Catalogue") -> "TemplateRenderer":
+    from service.adapters.brand_file import BrandError, load_brands
+    from service.adapters.templates import TemplateRenderer
+
+    try:
+        brands = load_brands(settings.mail, settings.brand)
+    except BrandError as error:
+        raise CliError(str(error), "fix the file that TOCSIN_BRAND__OVERRIDES names") from error
+    return TemplateRenderer(settings.mail, settings.templates, catalogue, brands=brands)
 
 
 @app.command()
@@ -100,15 +170,16 @@ def new(
     if folder is None:
         raise CliError(
             "the shipped templates are not changed",
-            "`tocsin templates export DIR`, then set TOCSIN_TEMPLATES__DIRECTORY=DIR",
+            "set TOCSIN_TEMPLATES__DIRECTORY to a folder of your own, and TOCSIN_TEMPLATES__SHIPPED=merged to keep the "
+            "shipped types",
         )
     if not _NAME.fullmatch(name) or not _NAME.fullmatch(domain):
         raise typer.BadParameter("a name has lower case letters, digits and underscores", param_hint="NAME")
     settings.templates.directory = folder
-    catalogue = load_catalogue(settings)
+    catalogue = _catalogue_of(settings)
     if name in catalogue or (folder / name).exists():
         raise CliError(f"there is a type or a folder {name} already in {folder}", "choose another name")
-    locales = sorted({file.stem for type_ in catalogue for file in (folder / type_.name).glob("*.j2")})
+    locales = _locales(settings, catalogue)
     try:
         draft = TypeDraft(
             name, title or name.replace("_", " ").capitalize(), audience, channel or list(Channel)
@@ -121,8 +192,8 @@ def new(
         print_text(str(file))
     print_note(
         f"{name} renders in {plural(len(locales), 'locale')}. Left to do: describe its fields and its link in "
-        f"{files[0].name}, and write its texts, which have the title only. `tocsin preview --serve` shows them as you "
-        f"write; `tocsin publish {name} --sample` publishes one."
+        f"{files[0].name}, and write its texts, which have the title only. `tocsin types check` finds what is missing; "
+        f"`tocsin preview --serve` shows them as you write; `tocsin publish {name} --sample` publishes one."
     )
 
 
@@ -163,99 +234,36 @@ def generate(
     print_note(f"events of {plural(len(catalogue), 'type')} written")
 
 
+def _catalogue_of(settings: Settings) -> "Catalogue":
+    """Return the catalogue that a type is added to. Raise CliError, with a hint where the folder has none yet."""
+    from service.adapters.template_files import catalogue_paths
+
+    templates = settings.templates
+    assert templates.directory is not None
+    if templates.shipped == "merged":
+        templates.directory.mkdir(parents=True, exist_ok=True)
+    elif not catalogue_paths(templates.directory):
+        raise CliError(
+            f"{templates.directory} has no catalogue",
+            "set TOCSIN_TEMPLATES__SHIPPED=merged to add types to the shipped ones, or `tocsin templates export DIR`",
+        )
+    return load_catalogue(settings)
+
+
+def _locales(settings: Settings, catalogue: "Catalogue") -> list[str]:
+    """Return the locales that types are written in; the default one at least."""
+    from service.adapters.template_files import TemplateFiles
+
+    templates = TemplateFiles.of(settings.templates).templates()
+    written = {locale for type_ in catalogue for locale in templates.get(type_.name, ())}
+    return sorted({*written, settings.templates.locale})
+
+
 def _check(settings: Settings) -> None:
     """Render every template. Raise CliError with the first fault."""
-    from service.adapters.brand_file import load_brands
-    from service.adapters.templates import TemplateFault, TemplateRenderer
+    from service.adapters.templates import TemplateFault
 
-    catalogue, brands = load_catalogue(settings), load_brands(settings.mail, settings.brand)
     try:
-        TemplateRenderer(settings.mail, settings.templates, catalogue, brands=brands).check()
+        _renderer(settings, load_catalogue(settings)).check()
     except TemplateFault as fault:
         raise CliError(str(fault), "fix the template") from fault
-
-
-def type_row(type_: "NotificationType") -> dict[str, Any]:
-    """Return a type's row in a listing."""
-    return {
-        "name": type_.name,
-        "domain": type_.domain,
-        "number": type_.number,
-        "title": type_.title,
-        "channels": ", ".join(type_.channels),
-        "audience": ", ".join(f"{r.kind} {r.role}" if r.role else str(r.kind) for r in type_.audience),
-    }
-
-
-def _facts(type_: "NotificationType") -> Mapping[str, Any]:
-    rules = ("mandatory", "security", "notify_actor", "skip_email_if_read")
-    facts = {
-        "name": type_.name,
-        "title": "; ".join((type_.title, *(f"{locale}: {title}" for locale, title in type_.titles.items()))),
-        "description": type_.description,
-        "domain": type_.domain,
-        "audience": type_row(type_)["audience"],
-        "channels": ", ".join(type_.channels),
-        "lane": type_.lane.value,
-        "expires": f"after {_duration(type_.ttl_s)}; kept for {_duration(type_.kept_s)}",
-        "link": type_.link,
-        "supersedes": type_.supersede,
-        "digest": _digest(type_.digest),
-        "limit": _limit(type_.limit),
-        "quiet hours": _quiet_hours(type_.quiet_hours),
-        "schedule": _schedule(type_.schedule),
-        "inbox first": f"mail after {_duration(type_.mail_if_unread_s)}, if unread"
-        if type_.mail_if_unread_s
-        else "",
-        "reminders": f"every {_duration(type_.reminders.every_s)}, {plural(type_.reminders.most, 'time')}"
-        if type_.reminders
-        else "",
-        "rules": ", ".join(name.replace("_", " ") for name in rules if getattr(type_, name)),
-    }
-    return {label: value for label, value in facts.items() if value}
-
-
-def _digest(rule: "DigestRule | None") -> str:
-    if rule is None:
-        return ""
-    by_default = f"{rule.frequency}, after {_duration(rule.wait_s)}" if rule.wait_s else rule.frequency.value
-    parts = (
-        f"group {rule.group}" if rule.group else "",
-        f"one line for each {rule.key}" if rule.key else "",
-        f"{by_default} by default",
-        f"daily at {rule.at}, weekly on {rule.day}",
-        f"at most {plural(rule.most, 'line')}",
-    )
-    return "; ".join(filter(None, parts))
-
-
-def _limit(rule: "MailLimitRule | None") -> str:
-    if rule is None:
-        return ""
-    counts = [f"{count} {span}" for count, span in ((rule.hour, "an hour"), (rule.day, "a day")) if count]
-    more = "further mail is skipped" if rule.over == "skip" else "further mail waits"
-    return f"{', '.join(counts)}; {more}"
-
-
-def _quiet_hours(windows: "QuietHours | None") -> str:
-    return "; ".join(
-        f"{window.start}-{window.end}" + ("" if window.days == WEEK else f" on {', '.join(window.days)}")
-        for window in windows or ()
-    )
-
-
-def _schedule(schedule: "Schedule | None") -> str:
-    if schedule is None:
-        return ""
-    days = "" if schedule.days == WEEK else f"on {', '.join(schedule.days)}"
-    delay = f"after {_duration(schedule.delay_s)}" if schedule.delay_s else ""
-    return " ".join(filter(None, (delay, f"at {schedule.at}" if schedule.at else "", days)))
-
-
-def _duration(span_s: int) -> str:
-    days, hours = span_s // 86_400, span_s // 3600
-    if span_s % 86_400 == 0:
-        return plural(days, "day")
-    if span_s % 3600 == 0:
-        return plural(hours, "hour")
-    return plural(span_s // 60, "minute") if span_s % 60 == 0 else plural(span_s, "second")

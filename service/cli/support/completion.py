@@ -27,14 +27,15 @@ def complete_type(incomplete: str) -> list[tuple[str, str]]:
     """Return notification types with their titles, from the files of the catalogue."""
     import tomllib
 
-    from service.settings import load, templates_directory
+    from service.adapters.template_files import catalogue_paths, template_directories
+    from service.settings import load
 
     types: dict[str, str] = {}
     with suppress(Exception):
-        directory = load().templates.directory or templates_directory()
-        for file in sorted((directory / "catalogue").glob("*.toml")):
-            tables = tomllib.loads(file.read_text("utf-8"))
-            types |= {name: str(table.get("title", "")) for name, table in tables.items()}
+        for directory in reversed(template_directories(load().templates)):
+            for file in catalogue_paths(directory):
+                for name, table in tomllib.loads(file.read_text("utf-8")).items():
+                    types[name] = str(table.get("title") or types.get(name, ""))
     return [(name, title) for name, title in types.items() if name.startswith(incomplete)]
 
 

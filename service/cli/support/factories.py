@@ -4,7 +4,7 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 from service.cli.support.output import CliError
-from service.settings import Settings, templates_directory
+from service.settings import Settings
 
 if TYPE_CHECKING:
     from service.model.catalogue import Catalogue, NotificationType
@@ -13,12 +13,13 @@ if TYPE_CHECKING:
 
 def load_catalogue(settings: Settings) -> "Catalogue":
     """Return the catalogue of notification types. Raise CliError with the file and its problem."""
-    from service.adapters import catalogue_file
+    from service.adapters.catalogue_file import CatalogueError, read_catalogue
+    from service.adapters.template_files import TemplateFiles
 
-    directory = settings.templates.directory or templates_directory()
+    files = TemplateFiles.of(settings.templates)
     try:
-        return catalogue_file.load_catalogue(directory, settings.mandatory, settings.templates.locale)
-    except catalogue_file.CatalogueError as error:
+        return read_catalogue(files, settings.mandatory, settings.templates.locale)
+    except CatalogueError as error:
         raise CliError(f"the catalogue cannot be used: {error}") from error
 
 

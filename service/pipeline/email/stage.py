@@ -1,6 +1,6 @@
 """The email stage: deliveries are rechecked, rendered, submitted to a relay, claimed, sent, and settled.
 
-1. Decode the batch; records without a delivery become dead letters.
+1. Decode the batch; records without a delivery, and of a type that is not declared, become dead letters.
 2. Recheck what may have changed since resolve (`recheck`), read the items of digests (`digest_batch`), and take room
    within the recipients' limits (`allowances`). What is held until a time is stored, and its record finished.
 3. Look at the ledger: finish the records of deliveries that are closed or settled already (`claim`).
@@ -44,6 +44,7 @@ from service.pipeline.email.settled_store import SettledStore, suppression_of
 from service.pipeline.email.soft_bounces import SoftBounceScorer
 from service.pipeline.holds import Holds
 from service.pipeline.messages import dead_letter, outcome_message
+from service.pipeline.resolve.precedence import Decision
 from service.ports import (
     Clock,
     DigestWindows,
@@ -127,6 +128,10 @@ class EmailHandler:
     async def __call__(self, records: Sequence[Record]) -> AsyncIterator[Done]:
         """Finish records as results arrive. Raise Unavailable for those whose messages no relay took."""
         batch = await DeliveryBatch.read(records, self._catalogue, self._topics.dead_letter, "email")
+        now_ms = self._ports.clock.now_ms()
+        await self._allowances.release(
+            await batch.end_undeclared(self._ports.ledger, self._topics, "email", now_ms)
+        )
         if batch.refused.records:
             yield batch.refused
         pending = list(batch.deliveries.values())
@@ -183,7 +188,13 @@ class EmailHandler:
     async def _recheck_items(
         self, items: Sequence[Delivery], events: Collection[str]
     ) -> list[RecheckedDelivery]:
-        return await self._recheck_rows(items, self._ports.clock.now_ms(), events)
+        """Recheck the items of digests. One whose type is not declared any more ends as `dead`."""
+        declared = [item for item in items if item.type in self._catalogue]
+        checked = iter(await self._recheck_rows(declared, self._ports.clock.now_ms(), events))
+        return [
+            next(checked) if item.type in self._catalogue else RecheckedDelivery(item, _removed(item))
+            for item in items
+        ]
 
     async def _recheck_rows(
         self, deliveries: Sequence[Delivery], now_ms: int, together: Collection[str] | None = None
@@ -371,3 +382,7 @@ class EmailHandler:
 
     def _suppression_message(self, key: str, row: Suppression) -> Message:
         return Message(self._topics.table("suppressions"), key.encode(), row.to_bytes())
+
+
+def _removed(item: Delivery) -> Decision:
+    return Decision(State.dead, Reason.type_removed, item.type)

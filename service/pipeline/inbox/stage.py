@@ -1,6 +1,6 @@
 """The inbox stage: deliveries become entries that a recipient can read.
 
-1. Decode the batch; records without a delivery become dead letters.
+1. Decode the batch; records without a delivery, and of a type that is not declared, become dead letters.
 2. Store those in the due set whose time has not come. Render an entry of each other one that has not expired.
 3. Add the entries to the inboxes.
 4. Write the transitions, mostly to `delivered`, to the ledger.
@@ -56,6 +56,7 @@ class InboxHandler:
         """Add entries, then write the ledger, then remove the entries that it refused."""
         batch = await DeliveryBatch.read(records, self._catalogue, self._topics.dead_letter, "inbox")
         now_ms = self._clock.now_ms()
+        await batch.end_undeclared(self._ledger, self._topics, "inbox", now_ms)
         held = {
             delivery.id: HeldDelivery(delivery, decision)
             for delivery in batch.deliveries.values()

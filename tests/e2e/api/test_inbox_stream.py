@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any
 
 import httpx
@@ -14,6 +15,7 @@ from service.api.hub import Hub
 from service.api.protocol.response import EXTENSION
 from service.api.representations.stream_events import InboxEvent
 from service.api.routes import inbox_stream
+from service.model.catalogue import Catalogue
 from service.ports import InboxChange, Unavailable
 from tests.e2e.api.served import served
 from tests.support.api_fixture import ApiFixture, inbox_item, token
@@ -117,6 +119,20 @@ async def test_snapshot_first_then_changes(api: ApiFixture, client: httpx.AsyncC
         await client.delete("/notifications/a", headers=api.bearer())
         assert await events.next() == ("read", {"data": [{"type": "notifications", "id": "a"}]})
         assert await events.next() == ("counts", {"data": [count("7", "winner", 1)]})
+
+
+async def test_a_stream_has_the_catalogue_of_now(api: ApiFixture, client: httpx.AsyncClient) -> None:
+    """A type whose link changes at a reload has the new one in the next event of a stream that began before."""
+    async with watching(api, client) as events:
+        await events.names(2)
+        types = {type_.name: type_ for type_ in api.deps.catalogue}
+        types["overbid"] = types["overbid"].model_copy(update={"link": "bids/{lot_id}"})
+        api.app.state.deps = replace(api.deps, catalogue=Catalogue(types))
+
+        await api.add(inbox_item("overbid", id="a", lot_id="1"))
+        name, new = await events.next()
+
+    assert (name, new["data"]["meta"]["link"]) == ("new", "https://tocsin.test/bids/1")
 
 
 async def test_resume(api: ApiFixture, client: httpx.AsyncClient) -> None:

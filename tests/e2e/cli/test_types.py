@@ -120,8 +120,68 @@ def test_what_cannot_be_a_type_is_refused(
 
 
 def test_the_shipped_templates_are_not_changed() -> None:
-    """Without a folder of one's own, the command says how to get one."""
+    """Without a folder of one's own, the command says how to have one."""
     result = TOCSIN.run("types", "new", "fine")
 
     assert result.code == 1
-    assert "tocsin templates export" in result.err
+    assert "TOCSIN_TEMPLATES__SHIPPED=merged" in " ".join(result.err.split())
+
+
+def test_a_merged_folder_has_own_files_only(tmp_path: Path) -> None:
+    """A new type, and the layout to change it; both check and preview see them beside the shipped ones."""
+    own = tmp_path / "own"
+    merged = {"TOCSIN_TEMPLATES__DIRECTORY": str(own), "TOCSIN_TEMPLATES__SHIPPED": "merged"}
+    made = TOCSIN.run("types", "new", "parcel", **merged)
+    exported = TOCSIN.run("templates", "export", str(own), "--only", "layout")
+
+    assert (made.code, exported.code) == (0, 0), made.err + exported.err
+    files = {file.relative_to(own).as_posix() for file in own.rglob("*") if file.is_file()}
+    assert files - {f"layout/{name}" for name in ("de.toml", "en.toml")} == {
+        *("catalogue/own.toml", "parcel/de.j2", "parcel/en.j2"),
+        *("layout/button.j2", "layout/html.j2", "layout/style.css", "layout/text.j2"),
+    }
+    (own / "layout" / "en.toml").write_text(
+        (own / "layout" / "en.toml").read_text("utf-8").replace("Hello ", "Dear "), "utf-8"
+    )
+    assert "Dear Alice" in TOCSIN.run("preview", "overbid", **merged).out
+    assert TOCSIN.run("types", "check", "--strict", **merged).code == 0
+
+
+def test_the_check_prints_every_fault_and_gap(tmp_path: Path) -> None:
+    """A gap is an error with --strict only; a fault has its file and line."""
+    own = tmp_path / "own"
+    merged = {"TOCSIN_TEMPLATES__DIRECTORY": str(own), "TOCSIN_TEMPLATES__SHIPPED": "merged"}
+    assert TOCSIN.run("types", "new", "parcel", **merged).code == 0
+    (own / "parcel" / "de.j2").unlink()
+
+    gap = TOCSIN.run("types", "check", **merged)
+    assert (gap.code, gap.out.strip()) == (
+        0,
+        f"warning: {own}/parcel/de.j2: parcel has no text in de: recipients get it in en",
+    )
+    assert TOCSIN.run("types", "check", "--strict", **merged).code == 1
+    assert "no text in de" in TOCSIN.run("types", "show", "parcel", **merged).err
+
+    (own / "parcel" / "en.j2").write_text("{% block subject %}", "utf-8")
+    (own / "overbid").mkdir()
+    (own / "overbid" / "de.j2").write_text("", "utf-8")
+    faults = TOCSIN.run("types", "check", "--json", **merged)
+    assert faults.code == 1
+    assert [document["file"] for document in faults.documents] == [
+        f"{own}/overbid/de.j2",
+        f"{own}/parcel/en.j2",
+    ]
+
+    (own / "catalogue" / "own.toml").write_text("[parcel]\n\nttl = 0\n", "utf-8")
+    broken = TOCSIN.run("types", "check", **merged)
+    assert (broken.code, broken.out.startswith(f"error: {own}/catalogue/own.toml:1: parcel: title: ")) == (
+        1,
+        True,
+    )
+
+
+def test_only_what_is_shipped_is_exported(tmp_path: Path) -> None:
+    """A name that is neither a type nor a part is refused."""
+    result = TOCSIN.run("templates", "export", str(tmp_path), "--only", "catalogue")
+
+    assert (result.code, list(tmp_path.iterdir())) == (1, [])

@@ -1,10 +1,17 @@
 """Loading the catalogue: the accepted files, and the line that names the fault of any other."""
 
+import re
 from pathlib import Path
 
 import pytest
 
-from service.adapters.catalogue_file import CatalogueError, load_catalogue
+from service.adapters.catalogue_file import (
+    CatalogueError,
+    catalogue_faults,
+    load_catalogue,
+    read_catalogue,
+)
+from service.adapters.template_files import TemplateFiles
 from service.model.catalogue import Catalogue
 from service.model.channels import Channel
 from tests.support.cost_growth import assert_linear
@@ -43,7 +50,7 @@ def _template(folder: Path, name: str, locale: str = "en") -> None:
 def _load_error(folder: Path, mandatory: tuple[str, ...] = (), locale: str = "en") -> str:
     with pytest.raises(CatalogueError) as raised:
         load_catalogue(folder, mandatory, locale)
-    error = str(raised.value)
+    error = str(raised.value).replace(f"{folder}/", "")
 
     assert "\n" not in error
     assert error.isprintable()
@@ -82,7 +89,7 @@ def test_nothing_holds_mail_of_a_type_that_settings_make_mandatory(folder: Path)
     assert (type_.digest, type_.limit, type_.quiet_hours, type_.mail_if_unread_s) == (None, None, None, 0)
 
     _write(folder, held.replace("number = 6", "number = 6\nmandatory = true"))
-    expected = "catalogue/auction.toml: overbid: digest: mail of a mandatory type is sent at once"
+    expected = "catalogue/auction.toml:5: overbid: digest: mail of a mandatory type is sent at once"
     assert _load_error(folder) == expected
 
 
@@ -96,9 +103,9 @@ def test_an_unknown_mandatory_name_is_refused(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("before", "after", "expected"),
     [
-        ("number = 6", "number = ", "catalogue/auction.toml: not TOML: "),
+        ("number = 6", "number = ", "not TOML: "),
         ("[overbid]", _OVERBID + "[overbid]", "('overbid',) twice"),
-        ("number = 6", 'colour = "red"', "catalogue/auction.toml: overbid: colour: unknown field"),
+        ("number = 6", 'colour = "red"', "catalogue/auction.toml:3: overbid: colour: unknown field"),
         ("lot_id = {}", "lot_id = { size = 3 }", "overbid: meta.lot_id.size: unknown field"),
         ("number = 6", 'lane = "fast"', "overbid: lane: Input should be 'high', 'normal' or 'bulk'"),
         ("number = 6", "ttl = 0", "overbid: ttl: "),
@@ -107,7 +114,7 @@ def test_an_unknown_mandatory_name_is_refused(folder: Path) -> None:
         ("number = 6", 'name = "x"', "overbid: name: "),
         ('title = "New high bidder"', "", "overbid: title: Field required"),
         ('"email", "inbox"', '"pigeon"', "overbid: channels.0: "),
-        ("[overbid]", '["New\\nbid"]', "catalogue/auction.toml: New bid: name: "),
+        ("[overbid]", '["New\\nbid"]', "catalogue/auction.toml:2: New bid: name: "),
         ("[overbid]", "overbid = 1\n[winner]", "overbid: a type must be a table, [overbid]"),
         ('kind = "users"', 'kind = "role"', "overbid: audience.0.role: "),
         ('kind = "users"', 'kind = "users", role = "admin"', "overbid: audience.0.role: "),
@@ -123,14 +130,45 @@ def test_an_unknown_mandatory_name_is_refused(folder: Path) -> None:
     ],
 )
 def test_a_faulty_file_is_one_line(folder: Path, before: str, after: str, expected: str) -> None:
-    """Every fault is one line that names the file, the type and the field."""
+    """Every fault is one line that names the file, the line, the type and the field."""
     assert _OVERBID.count(before) >= 1
     _write(folder, _OVERBID.replace(before, after, 1))
 
     error = _load_error(folder)
 
-    assert error.startswith("catalogue/auction.toml: ")
+    assert re.match(r"catalogue/auction\.toml:\d+: ", error)
     assert expected in error
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "line"),
+    [
+        ("number = 6", "# note\nnumber = 6\nttl = 0", 5),
+        ('title = "New high bidder"', "", 2),  # what is missing: the line of the table
+        ('[{ kind = "users" }]', '[\n  { kind = "users" },\n  { kind = "role" },\n]', 8),
+        ("meta = { lot_id = {} }", "meta.lot_id.size = 3", 8),
+        ('lot_id = "1"', "lot_id = 1", 9),
+    ],
+)
+def test_a_fault_has_its_line(folder: Path, before: str, after: str, line: int) -> None:
+    """The line of the key or of the element, else that of the table's header."""
+    _write(folder, _OVERBID.replace(before, after, 1))
+
+    assert _load_error(folder).startswith(f"catalogue/auction.toml:{line}: overbid: ")
+
+
+def test_all_faults_are_listed(folder: Path) -> None:
+    """One of each type and each file, in the order of the files."""
+    _write(folder, _OVERBID.replace("number = 6", "ttl = 0") + _OVERBID.replace("overbid", "winner"))
+    _write(folder, "broken = ", "other")
+
+    faults = [fault.replace(f"{folder}/", "") for fault in catalogue_faults(TemplateFiles(folder))]
+
+    assert [fault.split(": ")[:2] for fault in faults] == [
+        ["catalogue/other.toml", "not TOML"],
+        ["catalogue/auction.toml:3", "overbid"],
+        ["catalogue/auction.toml:11", "winner"],
+    ]
 
 
 def test_a_file_that_is_not_utf8_is_one_line(folder: Path) -> None:
@@ -146,7 +184,7 @@ def test_a_name_in_two_files_is_refused(folder: Path) -> None:
 
     assert (
         _load_error(folder)
-        == "catalogue/other.toml: overbid: name: already declared in catalogue/auction.toml"
+        == "catalogue/other.toml:2: overbid: name: already declared in catalogue/auction.toml"
     )
 
 
@@ -155,14 +193,14 @@ def test_a_number_used_twice_is_refused(folder: Path) -> None:
     _write(folder, _OVERBID + _OVERBID.replace("overbid", "winner"))
     _template(folder, "winner")
 
-    assert _load_error(folder) == "catalogue/auction.toml: winner: number: 6 is already that of overbid"
+    assert _load_error(folder) == "catalogue/auction.toml:12: winner: number: 6 is already that of overbid"
 
 
 def test_a_type_without_a_template_in_the_default_locale_is_refused(folder: Path) -> None:
     """Every fallback chain ends at the default locale, so that template must be there."""
     error = _load_error(folder, locale="de")
 
-    assert error.startswith("catalogue/auction.toml: overbid: no template overbid/de.j2")
+    assert error.startswith("catalogue/auction.toml:2: overbid: no template overbid/de.j2")
 
     _template(folder, "overbid", "de")
 
@@ -199,3 +237,55 @@ def test_a_catalogue_costs_as_much_as_it_is_long(tmp_path: Path) -> None:
 
     assert_linear(with_types, load_catalogue, size=20)
     assert_linear(with_fields, load_catalogue, size=100)
+
+
+@pytest.fixture
+def own(tmp_path: Path, folder: Path) -> Path:
+    """A folder that is merged with that of `folder`."""
+    own = tmp_path / "own"
+    own.mkdir()
+    return own
+
+
+def _merged(own: Path, folder: Path) -> Catalogue:
+    return read_catalogue(TemplateFiles(own, folder))
+
+
+def test_an_own_table_adds_a_type(own: Path, folder: Path) -> None:
+    """Its domain is the name of its file; the shipped types come first, as they are."""
+    _write(own, _OVERBID.replace("overbid", "parcel").replace("number = 6\n", ""), "shop")
+    _template(own, "parcel")
+
+    merged = _merged(own, folder)
+
+    assert [(type_.name, type_.domain) for type_ in merged] == [("overbid", "auction"), ("parcel", "shop")]
+
+
+def test_an_own_table_overrides_the_fields_that_it_names(own: Path, folder: Path) -> None:
+    """All others, the domain too, stay as shipped."""
+    _write(own, '[overbid]\ntitle = "Outbid"\nmeta.lot_id = {}\nmeta.price = { required = false }\n', "shop")
+
+    type_ = _merged(own, folder)["overbid"]
+
+    assert (type_.title, type_.description) == ("Outbid", "New high bidder")
+    assert (type_.domain, type_.number, [*type_.meta]) == ("auction", 6, ["lot_id", "price"])
+
+
+@pytest.mark.parametrize(
+    ("own_table", "place"),
+    [
+        ("[overbid]\n\nttl = 0", "own/catalogue/shop.toml:3"),
+        ("[overbid]\ncolour = 1", "own/catalogue/shop.toml:2"),
+        ("\n[parcel]", "own/catalogue/shop.toml:2"),
+        ('[overbid]\nsupersede = "{lot_id}"\nmeta.lot = {}', "own/catalogue/shop.toml:2"),
+    ],
+)
+def test_a_fault_of_a_merged_type_names_the_file_that_declares_the_field(
+    own: Path, folder: Path, own_table: str, place: str
+) -> None:
+    """Own tables before the shipped ones."""
+    _write(own, own_table, "shop")
+
+    (fault,) = catalogue_faults(TemplateFiles(own, folder))
+
+    assert fault.replace(f"{folder}/", "").startswith(f"{place}: ")

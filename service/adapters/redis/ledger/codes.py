@@ -93,6 +93,7 @@ REASONS: Sequence[Reason] = (
     Reason.limit,
     Reason.digest,
     Reason.empty_digest,
+    Reason.type_removed,
 )
 
 CHANNELS: Sequence[Channel] = (Channel.email, Channel.inbox)

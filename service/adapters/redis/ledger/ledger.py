@@ -73,9 +73,13 @@ class RedisLedger:
     def __init__(self, store: Store, *, index_size: int = 2000, index_s: int = INDEX_S) -> None:
         self._store = store
         self._names = Names(store)
-        pages = -(-index_size // _PAGE_DELIVERIES)
+        self._index_pages = -(-index_size // _PAGE_DELIVERIES)
+        self.keep_index(index_s)
+
+    def keep_index(self, index_s: int) -> None:
+        """Keep what is added to the index from now on for so long, in seconds."""
         # an expiry is extended only when it has lost a thirtieth, because the server also logs each write
-        self._index_limits = (pages, index_s, index_s - index_s // 30)
+        self._index_limits = (self._index_pages, index_s, index_s - index_s // 30)
 
     async def open(self, heads: Sequence[EventHead], new_entries: Sequence[NewEntry]) -> Sequence[State]:
         """Enter deliveries that do not exist yet. Return the state each one has now, in order.

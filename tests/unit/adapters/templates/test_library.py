@@ -1,5 +1,6 @@
 """The choice of a recipient's template, and the faults of templates that cannot be used."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -158,3 +159,29 @@ def test_check_passes_valid_templates(tmp_path: Path) -> None:
     conditions = "{{ 'x' if data.sender_id is none else 'y' }}{{ data.sender_id == 'z' }}"
     source = NOTE.replace("<p>{{ data.body }}</p>", ids + conditions)
     make_renderer(tmp_path, {"note/en": NOTE, "note/de": source}).check()
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "line"),
+    [
+        ("style.css", "}", "}\n[[ words. ]]", None),
+        ("html.j2", "</head>", "</head>\n\n\n{% if %}", None),
+        ("text.j2", "\n", "\n{{ subject | }}\n", 2),
+        ("button.j2", "<", "[% if %]<", 1),
+    ],
+)
+def test_a_fault_of_the_layout_has_its_file_and_line(
+    tmp_path: Path, file: str, old: str, new: str, line: int | None
+) -> None:
+    """Those of the file as its author wrote it, in both passes."""
+    root = template_directory(tmp_path, {"note/en": NOTE})
+    path = root / "layout" / file
+    changed = path.read_text("utf-8").replace(old, new, 1)
+    path.write_text(changed, "utf-8")
+    line = line or changed[: changed.index(new[-6:])].count("\n") + 1
+    renderer = TemplateRenderer(
+        MailSettings(), TemplateSettings(directory=root), Catalogue({"note": note_type()})
+    )
+
+    with pytest.raises(TemplateFault, match=rf"^layout/{re.escape(file)}: line {line}: "):
+        renderer.check()

@@ -2,6 +2,7 @@
 
 import pytest
 
+from service.model.catalogue import Catalogue
 from service.model.delivery import Delivery
 from service.model.ids import delivery_id, event_key
 from service.model.mail import SendResult, SendStatus
@@ -299,3 +300,19 @@ async def test_an_item_that_was_sent_stays_so_when_the_record_is_read_again(rig:
     states = sorted((one.type, one.state) for one in rig.outcomes())
     assert states == [("digest", "sent"), ("news", "digested"), ("news", "digested")]
     assert not rig.windows.windows
+
+
+async def test_an_item_whose_type_was_removed_does_not_take_the_digest_with_it(rig: HeldPipeline) -> None:
+    """It ends as dead, and the ledger says why; mail that was held alone does, too."""
+    hourly = Choice(on=True, frequency="hourly")
+    await rig.recipient(preferences={"news:email": hourly, "batched:email": hourly})
+    for name in ("news", "batched", "later"):
+        await rig.notify(name)
+    removed = {"batched", "later"}
+    rig.catalogue = Catalogue({type_.name: type_ for type_ in rig.catalogue if type_.name not in removed})
+    rig.build("worker-2")
+    await rig.at(NOON + HOUR)
+
+    assert rig.mails() == ["digest"]
+    assert await rig.state("news") == ("digested", "")
+    assert [await rig.state(name) for name in sorted(removed)] == [("dead", "type_removed")] * 2

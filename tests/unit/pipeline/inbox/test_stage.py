@@ -1,5 +1,6 @@
 """The inbox stage: every delivery becomes one entry, or the ledger has the reason."""
 
+from service.model.delivery import Delivery
 from service.model.ids import event_key
 from service.model.record import Record
 from tests.support.fake_pipeline import FakePipeline
@@ -87,8 +88,9 @@ async def test_deliveries_of_a_type_that_is_not_declared_are_dead_letters() -> N
     await pipeline.seed()
     await pipeline.ingest(EVENT)
     (good,) = [r for r in pipeline.records("dispatch.inbox") if r.key == b"alice"]
+    one = Delivery.from_bytes(good.value)
     gone = [
-        Record("dispatch.inbox", 0, n, 0, b"k", (good.value or b"").replace(b'"winner"', b'"gone"', 1))
+        Record("dispatch.inbox", 0, n, 0, b"k", one.replace(id=f"{one.id[:-1]}{n}", type="gone").to_bytes())
         for n in range(1, 4)
     ]
     for stage in (pipeline.deliver_inbox, pipeline.deliver_email):

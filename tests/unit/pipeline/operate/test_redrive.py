@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 import pytest
 
+from service.model.catalogue import Catalogue
 from service.model.dead_letter import DeadLetter
 from service.model.ids import event_key
 from service.model.ledger import State, Transition
@@ -238,3 +239,47 @@ def _event(dead_letter: DeadLetter) -> str:
     import json
 
     return str(json.loads(dead_letter.record.value or b"")["event"])
+
+
+async def test_deliveries_of_a_removed_type_are_sent_when_it_is_back() -> None:
+    """Until then they are dead, and the ledger says why; records that are read again change nothing."""
+    pipeline = FakePipeline()
+    await pipeline.seed()
+    await pipeline.ingest({"id": "1", "type": "winner", "recipients": ["alice"], "data": {"lot_id": "7"}})
+    declared = pipeline.catalogue
+    pipeline.catalogue = Catalogue({type_.name: type_ for type_ in declared if type_.name != "winner"})
+    pipeline.build("worker-1")
+
+    for _ in range(2):
+        await pipeline.deliver()
+        states = await pipeline.states("1")
+        assert set(states.values()) == {("dead", "type_removed")}, states
+    assert [letter.reason for letter in dead_letters(pipeline)] == ["unknown_type"] * 4
+    assert [(o.channel, o.state, o.reason) for o in pipeline.outcomes()[-2:]] == [
+        ("inbox", State.dead, Reason.type_removed),
+        ("email", State.dead, Reason.type_removed),
+    ]
+
+    pipeline.catalogue = declared
+    pipeline.build("worker-2")
+    await redriver(pipeline)(dead_letters(pipeline)[:2], operation_log(pipeline))
+    await pipeline.deliver()
+
+    states = await pipeline.states("1")
+    assert (states["alice", "email"], states["alice", "inbox"]) == (("sent", ""), ("delivered", ""))
+    assert len(pipeline.transport.accepted) == 1
+
+
+async def test_a_delivery_that_was_sent_before_its_type_was_removed_stays_sent() -> None:
+    """Its record, read again, is no dead letter."""
+    pipeline = FakePipeline()
+    await pipeline.seed()
+    await pipeline.ingest({"id": "1", "type": "winner", "recipients": ["alice"], "data": {"lot_id": "7"}})
+    await pipeline.deliver()
+    pipeline.catalogue = Catalogue({t.name: t for t in pipeline.catalogue if t.name != "winner"})
+    pipeline.build("worker-1")
+
+    await pipeline.deliver()
+
+    assert {state for state, _ in (await pipeline.states("1")).values()} == {"sent", "delivered"}
+    assert dead_letters(pipeline) == []
