@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 import tomllib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -41,20 +41,31 @@ class Failure:
 
 
 class PageRun:
-    """A page, run once. `ports`: of the stack, by the one that the page names. `commands`: the folder with `tocsin`."""
+    """A page, run once, in a folder of its own.
+
+    `ports`: those of the stack, by the one that the page names. `commands`: the folder with `tocsin`. `settled` waits
+    until the stack has taken up what was changed; it is called before an event is published.
+    """
 
     def __init__(
-        self, page: Page, folder: Path, ports: Mapping[int, int], commands: Path, **environment: str
+        self,
+        page: Page,
+        folder: Path,
+        ports: Mapping[int, int],
+        commands: Path,
+        settled: Callable[[], None],
+        **environment: str,
     ) -> None:
         self._page = page
         self._work = folder / "work"
+        self._settled = settled
         self._state = folder
         self._ports = ports
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("TOCSIN_")}
         path = f"{commands}:{Path(sys.executable).parent}:{inherited['PATH']}"
         self._environment = inherited | {"PATH": path, "HOME": str(folder), "NO_COLOR": "1"}
         self._environment |= {"PYTHONPATH": str(ROOT / "clients" / "python")} | environment
-        self._work.mkdir(parents=True)
+        self._work.mkdir(exist_ok=True)
         (self._work / "clients").symlink_to(ROOT / "clients")
         (self._work / ".venv").mkdir()
         (self._work / ".venv" / "bin").symlink_to(commands)
@@ -90,6 +101,8 @@ class PageRun:
 
     def _problem(self, command: Command, until: str, wanted: int) -> str | None:
         """Run a command. Return what is wrong, or None."""
+        if "tocsin publish" in command.text:
+            self._settled()
         code, output = self._execute(self._mapped(command.text), until)
         if code != wanted:
             return f"exit code {code}: {output[-1500:]}"
