@@ -5,7 +5,7 @@ import re
 from prometheus_client import Counter
 
 from service.observability import metrics
-from service.observability.metrics import FastCounter, FastHistogram, GaugeFamily
+from service.observability.metrics import CurrentVersion, FastCounter, FastHistogram, GaugeFamily
 from tests.support.paths import ROOT
 
 ROW = re.compile(r"^\| `(tocsin_\w+)` \| (?:none|((?:`\w+`(?:, )?)+)) \|", re.MULTILINE)
@@ -17,7 +17,7 @@ def declared() -> dict[str, tuple[str, ...]]:
     for metric in vars(metrics).values():
         if isinstance(metric, GaugeFamily):
             found[metric.name] = metric.labels
-        elif isinstance(metric, FastCounter | FastHistogram):
+        elif isinstance(metric, CurrentVersion | FastCounter | FastHistogram):
             name, _, labels = metric._declared
             found[name] = tuple(labels)
         elif isinstance(metric, Counter):
