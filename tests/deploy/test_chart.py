@@ -62,7 +62,7 @@ def worker_groups(kafka: KafkaSettings) -> dict[str, set[str]]:
     """Return the topics that each consumer group reads, by the stage table."""
     worker = WorkerSettings(stages=STAGES)
     parts = Mock(settings=SimpleNamespace(kafka=kafka, worker=worker), topics=TopicNames(kafka.prefix))
-    return {kafka.prefix + spec.name: set(spec.topics) for spec in specs(parts)}
+    return {kafka.prefix + spec.name: set(spec.topics) for spec in specs(Mock(parts=parts))}
 
 
 def environment(container: Mapping[str, Any]) -> dict[str, str]:
