@@ -1,6 +1,7 @@
 """A worker on plain asyncio, in whose process Faust cannot be imported (ADR 19)."""
 
 import asyncio
+import signal
 import subprocess
 import sys
 
@@ -29,7 +30,10 @@ def test_faust_cannot_be_imported_there() -> None:
 
 
 async def test_a_worker_without_faust_delivers_each_event_once() -> None:
-    """To mail and inbox, also what is published while it stops and a second one starts; it shows live rates."""
+    """To mail and inbox, also what is published while it stops and a second one starts.
+
+    It shows live rates, and reloads at SIGHUP.
+    """
     async with RealPipeline() as pipeline:
         ports = free_port(), free_port()
         workers = [
@@ -55,6 +59,8 @@ async def test_a_worker_without_faust_delivers_each_event_once() -> None:
         await pipeline.publish(*events[: EVENTS // 2])
         await pipeline.wait_until_finished("/t", "0")
         await eventually(lambda: _are_shown(ports[0]))
+        first.send_signal(signal.SIGHUP)
+        await eventually(lambda: _has_looked(ports[0]), 30)
         first.terminate()
         await pipeline.publish(*events[EVENTS // 2 :])
         assert await asyncio.to_thread(first.wait, 60) == 0
@@ -77,3 +83,10 @@ async def _are_shown(port: int) -> bool:
     async with httpx.AsyncClient() as client:
         rates = (await client.get(f"http://127.0.0.1:{port}/rates")).json()
     return bool(rates.get("delivered/overbid"))
+
+
+async def _has_looked(port: int) -> bool:
+    """Return whether a reload has found that no file has changed."""
+    async with httpx.AsyncClient() as client:
+        metrics = (await client.get(f"http://127.0.0.1:{port}/metrics")).text
+    return 'tocsin_catalogue_reloads_total{result="unchanged"} 1.0' in metrics

@@ -51,9 +51,11 @@ def _settings(directory: Path, reload_s: float = 0.0) -> Settings:
 
 
 @asynccontextmanager
-async def _running(directory: Path, reload_s: float = 0.0) -> AsyncIterator[tuple[CurrentParts, Reloader]]:
+async def _running(
+    directory: Path, reload_s: float = 0.0, *, renders: bool = True
+) -> AsyncIterator[tuple[CurrentParts, Reloader]]:
     current = CurrentParts(bootstrap(_settings(directory, reload_s)))
-    reloader = Reloader(current, renders=True)
+    reloader = Reloader(current, renders=renders)
     task = asyncio.create_task(reloader.run())
     try:
         yield current, reloader
@@ -150,3 +152,19 @@ async def test_without_looks_only_a_request_reloads(directory: Path) -> None:
         assert _types(current) == ["note"]
         reloader.request()
         await eventually(lambda: _types(current) == ["note", "parcel"], 20)
+
+
+async def test_a_process_that_renders_nothing_checks_the_catalogue_only(
+    directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It makes no renderer, whose libraries it would import; a fault of a template concerns others."""
+    monkeypatch.setattr("service.adapters.templates.TemplateRenderer", None)
+    async with _running(directory, 0.02, renders=False) as (current, _):
+        (directory / "note" / "en.j2").write_text("{% if %}", "utf-8")
+        _add_type(directory, "parcel")
+        await eventually(lambda: _types(current) == ["note", "parcel"], 20)
+
+        before, failed = current.parts, RELOADS.value("failed")
+        (directory / "catalogue" / "note.toml").write_text("[note]\nttl = 0", "utf-8")
+        await eventually(lambda: RELOADS.value("failed") > failed, 20)
+        assert current.parts is before
