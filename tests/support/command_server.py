@@ -71,6 +71,7 @@ class CommandServer:
 
 def main(address: str) -> None:
     """Load all code, then fork a command for each connection."""
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     for package in (service, streams):
         for module in walk_packages(package.__path__, f"{package.__name__}."):
             if not module.name.endswith("__main__"):
