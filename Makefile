@@ -67,6 +67,7 @@ docs: $(VENV)/.ready ## write what is made from the code: OpenAPI, AsyncAPI, rea
 	$(BIN)/python -m service.model > docs/reasons.md
 	$(BIN)/python -m tests.support.conformance > docs/conformance.md
 	$(BIN)/python -m tests.support.cli_reference > docs/reference/cli.md
+	$(BIN)/python -m tests.support.http_reference > docs/reference/http.md
 	$(BIN)/python -m tests.support.client_vectors > clients/vectors.json
 	@$(BIN)/tocsin types generate python --output clients/python/tocsin_client
 	@$(BIN)/tocsin types generate typescript --output clients/typescript/src

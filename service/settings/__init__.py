@@ -189,17 +189,25 @@ class HttpSettings(BaseModel):
 class AuthSettings(BaseModel):
     """Verification of bearer tokens. `skew` and `jwks_stale` are in seconds.
 
+    `earlier_secrets` verify HS256 tokens as `secret` does, while callers change over to tokens that it signs.
     `jwks_stale`: how long the issuer's keys stay in use while they cannot be fetched again. `token_secrets` sign the
     short-lived inbox tokens that the API gives out: the first signs, all verify; without any, `secret` does.
     """
 
     secret: SecretStr = SecretStr("")
+    earlier_secrets: tuple[SecretStr, ...] = ()
     token_secrets: tuple[SecretStr, ...] = ()
     jwks_url: str = ""
     algorithms: tuple[Literal["HS256", "RS256", "ES256"], ...] = ()
     audience: str = "tocsin"
     skew: int = 60
     jwks_stale: float = Field(default=3600.0, ge=0)
+
+    @property
+    def shared_secrets(self) -> tuple[str, ...]:
+        """Return the secrets that HS256 tokens may be signed with, the current one first."""
+        secrets = (secret.get_secret_value() for secret in (self.secret, *self.earlier_secrets))
+        return tuple(filter(None, secrets))
 
     @property
     def inbox_token_secrets(self) -> tuple[str, ...]:
@@ -213,7 +221,7 @@ class AuthSettings(BaseModel):
 
         `algorithms` leaves out those that it does not name, if it names any.
         """
-        having_key = (("HS256",) if self.secret.get_secret_value() else ()) + (
+        having_key = (("HS256",) if self.shared_secrets else ()) + (
             ("RS256", "ES256") if self.jwks_url else ()
         )
         return tuple(name for name in having_key if name in (self.algorithms or having_key))

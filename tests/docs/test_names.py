@@ -18,6 +18,7 @@ from streams.worker.stage_table import STAGES
 from tests.docs.pages import CURRENT, PAGES
 from tests.support.cli_reference import cli_reference
 from tests.support.doc_page import LANGUAGES, Page
+from tests.support.http_reference import http_reference
 from tests.support.paths import ROOT
 from tests.unit.observability.test_metrics_documented import declared
 
@@ -98,6 +99,11 @@ def test_topics_and_stages_exist(name: str) -> None:
 def test_the_reference_of_commands_is_that_of_the_code() -> None:
     """docs/reference/cli.md is made from the code: `make docs`."""
     assert PAGES["docs/reference/cli.md"].text == cli_reference()
+
+
+def test_the_reference_of_operations_is_that_of_the_api() -> None:
+    """docs/reference/http.md is made from the OpenAPI document: `make docs`."""
+    assert PAGES["docs/reference/http.md"].text == http_reference()
 
 
 @_EVERY

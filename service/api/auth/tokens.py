@@ -5,6 +5,7 @@ Algorithms are pinned by the settings, audience and expiry required.
 
 import secrets
 import time
+from collections.abc import Sequence
 from hashlib import blake2b
 from typing import Any
 
@@ -43,9 +44,9 @@ class Tokens:
     def __init__(self, settings: Settings, jwks: Jwks | None = None) -> None:
         """Raise ValueError for a public or short secret, for a bad JWKS URL, and where no token can be accepted."""
         auth = settings.auth
-        secret = auth.secret.get_secret_value()
         named = [
-            ("TOCSIN_AUTH__SECRET", secret),
+            ("TOCSIN_AUTH__SECRET", auth.secret.get_secret_value()),
+            *(("TOCSIN_AUTH__EARLIER_SECRETS", one.get_secret_value()) for one in auth.earlier_secrets),
             *(("TOCSIN_AUTH__TOKEN_SECRETS", one) for one in auth.inbox_token_secrets),
         ]
         for name, value in named:
@@ -64,7 +65,7 @@ class Tokens:
                 f"(RS256, ES256){accepted}"
             )
         self._jwks = jwks or (Jwks(auth.jwks_url, stale_s=auth.jwks_stale) if auth.jwks_url else None)
-        self._secret = secret
+        self._secrets = auth.shared_secrets
         self._audience = auth.audience
         self._skew = auth.skew
         self._verified: dict[bytes, tuple[Principal, float]] = {}
@@ -117,24 +118,34 @@ class Tokens:
         algorithm = header.get("alg")
         if algorithm not in self._algorithms or header.get("crit"):
             raise BadCredential(_BAD_ALGORITHM)
-        claims: dict[str, Any] = jwt.decode(
-            token,
-            await self._key(str(header.get("kid", "")), str(algorithm)),
-            algorithms=[str(algorithm)],
-            audience=self._audience,
-            leeway=self._skew,
-            options={"require": ["exp", "aud", "sub"], "verify_sub": False},
-        )
+        keys = await self._keys(str(header.get("kid", "")), str(algorithm))
+        claims = self._decoded(token, keys, str(algorithm))
         for name in ("exp", "nbf", "iat"):
             if not _is_date(claims.get(name, 0)):
                 raise BadCredential(f"the token's {name} claim is not a number of seconds")
         return claims
 
-    async def _key(self, key_id: str, algorithm: str) -> Any:
-        if algorithm == "HS256":
-            if not self._secret:
-                raise BadCredential(_BAD_ALGORITHM)
-            return self._secret
-        if self._jwks is None:
+    def _decoded(self, token: str, keys: Sequence[Any], algorithm: str) -> dict[str, Any]:
+        """Return the claims of a token that one of the keys has signed. Raise jwt.PyJWTError."""
+        for key in keys:
+            try:
+                claims: dict[str, Any] = jwt.decode(
+                    token,
+                    key,
+                    algorithms=[algorithm],
+                    audience=self._audience,
+                    leeway=self._skew,
+                    options={"require": ["exp", "aud", "sub"], "verify_sub": False},
+                )
+            except jwt.InvalidSignatureError:
+                continue
+            return claims
+        raise jwt.InvalidSignatureError
+
+    async def _keys(self, key_id: str, algorithm: str) -> Sequence[Any]:
+        """Return the keys that may have signed a token, at least one. Raise BadCredential or Unavailable."""
+        if algorithm == "HS256" and self._secrets:
+            return self._secrets
+        if algorithm == "HS256" or self._jwks is None:
             raise BadCredential(_BAD_ALGORITHM)
-        return await self._jwks.key(key_id, algorithm)
+        return [await self._jwks.key(key_id, algorithm)]

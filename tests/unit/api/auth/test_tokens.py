@@ -65,6 +65,19 @@ async def refusal(tokens: Tokens, text: str) -> str:
     return str(refused.value)
 
 
+async def test_an_earlier_secret_verifies_too() -> None:
+    """Tokens of both secrets are accepted while callers change over, and of no other."""
+    old, new, other = (letter * 8 + SECRET for letter in "abc")
+    auth = AuthSettings(secret=SecretStr(new), earlier_secrets=(SecretStr(old),))
+    tokens = Tokens(Settings(auth=auth))
+
+    for secret in (new, old):
+        assert (await tokens.principal(jwt.encode(claims(), secret, "HS256"))).id == "alice"
+    assert await refusal(tokens, jwt.encode(claims(), other, "HS256"))
+    with pytest.raises(ValueError, match="TOCSIN_AUTH__EARLIER_SECRETS must have"):
+        Tokens(Settings(auth=AuthSettings(secret=SecretStr(new), earlier_secrets=(SecretStr("short"),))))
+
+
 async def test_a_good_token() -> None:
     """`sub` is the recipient's id, `scope` its scopes."""
     principal = await Tokens(settings()).principal(jwt.encode(claims(), SECRET, "HS256"))
