@@ -1,6 +1,7 @@
 """Fixtures of all tests; the servers that they start are in `tests/support/stack.py`."""
 
 import gc
+import os
 from collections import Counter
 
 import pytest
@@ -14,6 +15,16 @@ from tests.support.stack import shared_kafka, shared_valkey
 # random examples nor from a busy machine. `--hypothesis-profile=default` searches for new examples.
 settings.register_profile("same", derandomize=True, database=None, deadline=None, print_blob=True)
 settings.load_profile("same")
+
+
+_PORTS_OF_WORKER = 4_000
+
+
+def pytest_configure() -> None:
+    """Give each parallel worker ports of its own: one that a test has found free may be in use a moment later."""
+    number = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % 4
+    first = ports.FREE_RANGE[0] + number * _PORTS_OF_WORKER
+    ports.FREE_RANGE = range(first, first + _PORTS_OF_WORKER)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

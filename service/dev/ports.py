@@ -8,7 +8,11 @@ from service.dev.errors import DevStackError
 LOOPBACK = "127.0.0.1"
 _BACKLOG = 512
 # Below the ephemeral range: a client that reconnects to a stopped server must not be assigned the server's port.
-_FREE_RANGE = range(15_000, 32_000)
+FREE_RANGE = range(15_000, 32_000)
+_handed_out: set[int] = set()
+_RANDOM = (
+    random.SystemRandom()
+)  # the shared one may be seeded, and then every process would begin with the same port
 
 
 def is_free(port: int) -> bool:
@@ -23,11 +27,15 @@ def is_free(port: int) -> bool:
 
 
 def free_port() -> int:
-    """Return a loopback port that no process listens on. Raise DevStackError when there is none."""
-    for port in random.sample(_FREE_RANGE, 200):
-        if is_free(port):
+    """Return a loopback port that no process listens on. Raise DevStackError when there is none.
+
+    It is returned once: whoever had it before may not listen yet.
+    """
+    for port in _RANDOM.sample(FREE_RANGE, 200):
+        if port not in _handed_out and is_free(port):
+            _handed_out.add(port)
             return port
-    raise DevStackError(f"no free port on {LOOPBACK} between {_FREE_RANGE[0]} and {_FREE_RANGE[-1]}")
+    raise DevStackError(f"no free port on {LOOPBACK} between {FREE_RANGE[0]} and {FREE_RANGE[-1]}")
 
 
 def listen(port: int, server: str, setting: str) -> socket.socket:
