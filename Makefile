@@ -36,8 +36,8 @@ run: $(VENV)/.run ## the whole product on one machine: broker, Redis, mail catch
 test: $(VENV)/.ready ## every test but those of `make deployment`, on real servers that it starts itself
 	PYTHONHASHSEED=0 $(BIN)/python -m pytest -m "not deployment" -n $(JOBS) --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
-deployment: $(VENV)/.ready ## the wheel in empty environments, the files of ops: schemas of Kubernetes, access rules, moving clusters
-	$(BIN)/python -m pytest -q -m deployment tests/deploy tests/e2e/test_kafka_acls.py tests/e2e/test_cluster_move.py
+deployment: $(VENV)/.ready ## the wheel in empty environments, the site, the files of ops: schemas of Kubernetes, access rules
+	$(BIN)/python -m pytest -q -m deployment tests/deploy tests/docs tests/e2e/test_kafka_acls.py tests/e2e/test_cluster_move.py
 
 quick: $(VENV)/.ready ## unit and architecture tests without the exhaustive ones, for every save
 	$(BIN)/python -m pytest -q -m "not exhaustive" tests/unit tests/architecture

@@ -10,9 +10,8 @@ _BACKLOG = 512
 # Below the ephemeral range: a client that reconnects to a stopped server must not be assigned the server's port.
 FREE_RANGE = range(15_000, 32_000)
 _handed_out: set[int] = set()
-_RANDOM = (
-    random.SystemRandom()
-)  # the shared one may be seeded, and then every process would begin with the same port
+# The shared generator may be seeded, and then every process would begin with the same port.
+_RANDOM = random.SystemRandom()
 
 
 def is_free(port: int) -> bool:

@@ -47,7 +47,7 @@ _OPERATIONS = {
 
 def commands() -> list[list[str]]:
     """Return the arguments of each call that the page's block makes."""
-    block = re.split(r"```\n", PAGE[PAGE.index("\n## Commands\n") :])[1]
+    block = re.split(r"```(?:sh)?\n", PAGE[PAGE.index("\n## Commands\n") :])[1]
     stub = "kafka-acls.sh() { printf '%s\\n' \"$*\"; }\n"
     ran = subprocess.run(["bash", "-euc", stub + block], capture_output=True, text=True, check=True)
     return [line.split() for line in ran.stdout.splitlines()]
