@@ -28,7 +28,7 @@ def is_free(port: int) -> bool:
 def free_port() -> int:
     """Return a loopback port that no process listens on. Raise DevStackError when there is none.
 
-    It is returned once: whoever had it before may not listen yet.
+    A port is returned once: the caller that had it before may not listen yet.
     """
     for port in _RANDOM.sample(FREE_RANGE, 200):
         if port not in _handed_out and is_free(port):
