@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import yaml  # type: ignore[import-untyped]
 
+from tests.support.doc_page import Page
 from tests.support.paths import ROOT
 
 DASHBOARD: dict[str, Any] = json.loads((ROOT / "ops" / "grafana" / "tocsin.json").read_text())
@@ -18,12 +19,6 @@ PANELS: list[dict[str, Any]] = [panel for panel in DASHBOARD["panels"] if panel[
 QUERIES = [(panel["title"], target["expr"]) for panel in PANELS for target in panel["targets"]]
 SELECTOR = 'job=~"$job",instance=~"$instance"'
 _WIDTH = 24
-
-
-def anchors(text: str) -> set[str]:
-    """Return the anchors of the headings of a Markdown page, as GitHub makes them."""
-    headings = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
-    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
 def test_its_rows_are_four_questions() -> None:
@@ -56,7 +51,7 @@ def test_every_panel_leads_to_the_runbook(panel: dict[str, Any]) -> None:
     (link,) = panel["links"]
     page, _, anchor = link["url"].partition("#")
     assert page == "${runbook}"
-    assert anchor in anchors((ROOT / "docs" / "operations.md").read_text())
+    assert anchor in Page.read(ROOT / "docs" / "operations.md").anchors()
 
 
 @pytest.mark.parametrize(("title", "query"), QUERIES)

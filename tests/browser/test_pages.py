@@ -19,14 +19,13 @@ from service.adapters.templates.sample import sample_delivery
 from service.bootstrap.parts import Parts
 from service.dev.sample_run import follow, publish_samples
 from service.dev.stack import DevStack
-from tests.support.browser import CHROMIUM, open_page
+from tests.support.browser import AXE, CHROMIUM, open_page
 from tests.support.dev_stack import stack_in
 from tests.support.gallery import PAGE_FAULTS
 from tests.support.inbox_package import FOLDER, installed
 from tests.support.paths import ROOT
 
 _SHOTS = ROOT / "build" / "pages"
-_AXE = "axe.run(document, { runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa'] })"
 _VIEWS: tuple[tuple[int, Literal["light", "dark"]], ...] = (
     (1280, "light"), (1280, "dark"), (360, "light"), (360, "dark"),
 )  # fmt: skip
@@ -134,7 +133,7 @@ async def test_every_page(running: tuple[DevStack, Parts]) -> None:
 async def page_faults(page: Page, axe: str, *, vendored: bool) -> list[Any]:
     """Return what our own check and axe find. What others draw is theirs, but for what makes a page unusable."""
     await page.evaluate(axe)
-    report = await page.evaluate(_AXE)
+    report = await page.evaluate(AXE)
     violations = [
         (one["id"], [f"{node['target']}: {node['failureSummary']}" for node in one["nodes"][:3]])
         for one in report["violations"]

@@ -13,6 +13,7 @@ import pytest
 
 from service.dev.ports import free_port
 from service.settings import DevSettings
+from tests.support.environment import inherited_environment, port_variables
 from tests.support.paths import ROOT
 
 pytestmark = [pytest.mark.deployment, pytest.mark.timeout(900)]
@@ -98,13 +99,12 @@ def test_the_wheel_delivers(version: str, packages: Path, tmp_path: Path) -> Non
     subprocess.run(
         [bin_ / "pip", "install", "--quiet", "--disable-pip-version-check", wheel, *locked], check=True
     )
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith("TOCSIN_")}
-    ports = {f"TOCSIN_DEV__{name.upper()}": str(free_port()) for name in DevSettings.model_fields}
+    dev = DevSettings(**{name: free_port() for name in DevSettings.model_fields})
 
     result = subprocess.run(
         [bin_ / "tocsin", "dev", "--once"],
         cwd=tmp_path,
-        env=inherited | ports | {"TOCSIN_HTTP__METRICS_PORT": "0"},
+        env=inherited_environment() | port_variables(dev) | {"TOCSIN_HTTP__METRICS_PORT": "0"},
         capture_output=True,
         text=True,
         check=False,

@@ -15,6 +15,7 @@ from pathlib import Path
 import yaml
 
 from tests.support.doc_page import Block, Command, Page
+from tests.support.environment import inherited_environment
 from tests.support.paths import ROOT
 
 _TIMEOUT_S = 60
@@ -61,7 +62,7 @@ class PageRun:
         self._settled = settled
         self._state = folder
         self._ports = ports
-        inherited = {name: value for name, value in os.environ.items() if not name.startswith("TOCSIN_")}
+        inherited = inherited_environment()
         path = f"{commands}:{Path(sys.executable).parent}:{inherited['PATH']}"
         self._environment = inherited | {"PATH": path, "HOME": str(folder), "NO_COLOR": "1"}
         self._environment |= {"PYTHONPATH": str(ROOT / "clients" / "python")} | environment

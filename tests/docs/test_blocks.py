@@ -16,6 +16,7 @@ from tests.docs.page_run import PageRun
 from tests.docs.pages import CURRENT
 from tests.support.command_server import CommandServer
 from tests.support.dev_stack import stack_in
+from tests.support.environment import port_variables
 from tests.support.wait import eventually
 
 pytestmark = [pytest.mark.timeout(900), pytest.mark.asyncio(loop_scope="module")]
@@ -79,7 +80,6 @@ async def test_what_a_page_shows_runs(name: str, stack: Stack, commands: Path, t
     ports = {
         9092: dev.kafka_port, 6379: dev.redis_port, 1025: dev.smtp_port, 8025: dev.mail_port, 8000: dev.http_port
     }  # fmt: skip
-    variables = {f"TOCSIN_DEV__{name.upper()}": str(port) for name, port in dev.model_dump().items()}
     if name == _WITH_OWN_TYPES:
         (tmp_path / "work").mkdir()
         (tmp_path / "work" / "own").symlink_to(stack.own)
@@ -90,9 +90,9 @@ async def test_what_a_page_shows_runs(name: str, stack: Stack, commands: Path, t
         ports,
         commands,
         lambda: asyncio.run_coroutine_threadsafe(stack.settled(), loop).result(),
-        TOCSIN_MODE="dev",
         TOCSIN_URL=f"http://127.0.0.1:{dev.http_port}",
-        **variables,
+        TOCSIN_MODE="dev",
+        **port_variables(dev),
     )
 
     failures = await asyncio.to_thread(run.failures)

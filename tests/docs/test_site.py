@@ -18,7 +18,7 @@ import pytest
 from playwright.async_api import expect
 
 from tests.docs.pages import PAGES
-from tests.support.browser import CHROMIUM, WatchedPage, open_page
+from tests.support.browser import AXE, CHROMIUM, WatchedPage, open_page
 from tests.support.inbox_package import installed
 from tests.support.paths import ROOT
 
@@ -32,7 +32,6 @@ _MAIN = (
     "settings.html",
     "explanation/comparison.html",
 )
-_AXE = "axe.run(document, { runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa'] })"
 
 
 class _Quiet(SimpleHTTPRequestHandler):
@@ -95,7 +94,7 @@ async def test_main_pages_have_no_faults(site: str, width: int, scheme: str) -> 
             await opened.page.screenshot(path=_SHOTS / f"{name.replace('/', '-')}-{width}-{scheme}.png")
             wide = await opened.page.evaluate("document.documentElement.scrollWidth - innerWidth")
             await opened.page.evaluate(axe)
-            violations = (await opened.page.evaluate(_AXE))["violations"]
+            violations = (await opened.page.evaluate(AXE))["violations"]
             found = [
                 f"{one['id']}: {node['html'][:120]}" for one in violations for node in one["nodes"][:2]
             ] + ([f"{wide} px too wide"] if wide > 0 else [])

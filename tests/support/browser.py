@@ -8,6 +8,8 @@ from typing import Literal
 
 from playwright.async_api import Page, Route, async_playwright, expect
 
+AXE = "axe.run(document, { runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa'] })"
+"""Runs axe on a whole page that has it, for the rules of WCAG 2.2 AA."""
 CHROMIUM = shutil.which("chromium")
 expect.set_options(timeout=60_000)  # a condition is waited for, however busy the machine is
 

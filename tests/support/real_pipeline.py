@@ -5,7 +5,6 @@ Topics and keys have a prefix of their own, so that many pipelines share one bro
 
 import asyncio
 import json
-import os
 import subprocess
 import sys
 import uuid
@@ -33,6 +32,7 @@ from streams.producer.producer import Producer
 from streams.topics.apply import TopicChange
 from streams.topics.apply import apply as apply_topics
 from tests.support.completeness import mark_complete
+from tests.support.environment import inherited_environment
 from tests.support.kafka_cluster import EmbeddedKafkaCluster
 from tests.support.paths import ROOT
 from tests.support.stack import shared_kafka, shared_valkey
@@ -134,7 +134,7 @@ class RealPipeline:
         """Return environment variables that give a process this pipeline's settings, and no others of Tocsin."""
         settings = self.settings
         return {
-            **{k: v for k, v in os.environ.items() if not k.startswith("TOCSIN_")},
+            **inherited_environment(),
             "TOCSIN_HTTP__METRICS_PORT": "0",
             "TOCSIN_KAFKA__BOOTSTRAP": settings.kafka.bootstrap,
             "TOCSIN_KAFKA__PREFIX": settings.kafka.prefix,

@@ -1,11 +1,11 @@
 """`tocsin api` with settings that would leave the API open, or closed to everyone: it does not start."""
 
-import os
 import subprocess
 import sys
 
 import pytest
 
+from tests.support.environment import inherited_environment
 from tests.support.paths import ROOT
 
 
@@ -25,11 +25,10 @@ from tests.support.paths import ROOT
 )
 def test_settings_with_which_the_api_does_not_start(variables: dict[str, str], named: str) -> None:
     """It ends at once, before it needs Kafka or Redis, with one line that names the setting."""
-    env = {name: value for name, value in os.environ.items() if not name.startswith("TOCSIN_")}
     run = subprocess.run(
         [sys.executable, "-m", "service.cli", "api"],
         cwd=ROOT,
-        env=env | variables,
+        env=inherited_environment() | variables,
         capture_output=True,
         timeout=60,
         check=False,

@@ -4,7 +4,6 @@ No line is wider than the terminal, no word is cut without an ellipsis, no chara
 """
 
 import json
-import os
 import subprocess
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, replace
@@ -27,6 +26,7 @@ from streams.kafka.connection import kafka_connection
 from streams.producer.producer import Producer
 from tests.e2e.cli.tocsin import COMMAND
 from tests.support.dev_stack import stack_in
+from tests.support.environment import inherited_environment, port_variables
 from tests.support.terminal import lines_of, run_in_terminal, terminal_faults
 from tests.support.wait import eventually
 
@@ -69,20 +69,16 @@ async def running(tmp_path_factory: pytest.TempPathFactory, command: Sequence[st
         parts = await stack.start()
         await follow(parts, await publish_samples(parts), 120)
         await _write_hostile_data(parts)
-        running = Running(stack, parts, _environment(stack), command)
+        running = Running(
+            stack,
+            parts,
+            inherited_environment() | {"TOCSIN_MODE": "dev"} | port_variables(stack.settings.dev),
+            command,
+        )
         listed = running.piped("dead-letters", "list", "--json").splitlines()
         yield replace(running, dead_letter=json.loads(listed[0])["id"])
     finally:
         await stack.stop()
-
-
-def _environment(stack: DevStack) -> dict[str, str]:
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith("TOCSIN_")}
-    ports = stack.settings.dev.model_dump()
-    return inherited | {
-        "TOCSIN_MODE": "dev",
-        **{f"TOCSIN_DEV__{name.upper()}": str(port) for name, port in ports.items()},
-    }
 
 
 async def _write_hostile_data(parts: Parts) -> None:

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -13,6 +12,7 @@ from uuid import uuid4
 from service.adapters.redis.client import Store
 from service.settings import KafkaSettings, RedisSettings, Settings
 from tests.support.completeness import mark_complete
+from tests.support.environment import inherited_environment
 
 # A shell that starts the tests in the background makes them ignore Ctrl-C, and so their children.
 _HEED_CTRL_C = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
@@ -54,8 +54,7 @@ class Tocsin:
     @property
     def environment(self) -> dict[str, str]:
         """Return the environment of a process, without TOCSIN_* variables of the test run."""
-        inherited = {name: value for name, value in os.environ.items() if not name.startswith("TOCSIN_")}
-        return inherited | {
+        return inherited_environment() | {
             "TOCSIN_KAFKA__BOOTSTRAP": self.kafka,
             "TOCSIN_KAFKA__PREFIX": self.prefix,
             "TOCSIN_KAFKA__EVENTS": json.dumps([f"{self.prefix}events"]),
