@@ -15,9 +15,10 @@ from aiokafka.errors import (
     TopicAuthorizationFailedError,
     for_code,
 )
+from aiokafka.protocol.metadata import MetadataRequest
 
 from streams.kafka.connection import KafkaConnection
-from streams.topics.plan import TopicPlan, partitions_by_topic, plan_topics
+from streams.topics.plan import TopicPlan, plan_topics
 
 _VISIBLE_TIMEOUT_S = 30.0
 
@@ -129,10 +130,20 @@ async def _until_visible(
 
 
 async def _have_leaders(admin: Any, names: set[str], partitions: int) -> bool:
-    """Return whether every partition of these topics has a leader: a topic is listed before it can be used."""
-    described = await partitions_by_topic(admin)
-    return all(
-        len(described.get(name, ())) >= partitions
-        and all(one["leader"] >= 0 and not one["error_code"] for one in described[name])
-        for name in names
+    """Return whether every broker knows a leader of every partition of these topics.
+
+    A topic is listed before it can be used, and some brokers know it before the others do.
+    """
+    brokers = [broker["node_id"] for broker in (await admin.describe_cluster())["brokers"]]
+    for broker in brokers:
+        metadata = await admin._send_request(MetadataRequest(None), broker)
+        known = {topic["topic"]: topic["partitions"] for topic in metadata.to_object()["topics"]}
+        if not all(_can_be_used(known.get(name, ()), partitions) for name in names):
+            return False
+    return True
+
+
+def _can_be_used(described: Sequence[Any], partitions: int) -> bool:
+    return len(described) >= partitions and not any(
+        one["leader"] < 0 or one["error_code"] for one in described
     )

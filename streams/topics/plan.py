@@ -1,14 +1,17 @@
 """Differences between the topic table and the cluster: `apply` removes them, `status` shows them. Changes nothing."""
 
+import asyncio
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
-from aiokafka.errors import for_code
+from aiokafka.errors import UnknownTopicOrPartitionError, for_code
 
 from streams.topics.table import TOPICS, Topic
 
+_CAUGHT_UP_TIMEOUT_S = 10.0
 _SET_ON_TOPIC = 1  # DescribeConfigs, KIP-226: the value is the topic's own and no default
 
 
@@ -89,7 +92,7 @@ async def plan_topics(
     """
     table: dict[str, Topic | None] = dict.fromkeys(events)
     table |= {prefix + topic.name: topic for topic in TOPICS}
-    described = await partitions_by_topic(admin)
+    described = {topic["topic"]: topic["partitions"] for topic in await admin.describe_topics()}
     known = [name for name, topic in table.items() if name in described and (topic or describe_events)]
     settings = await _settings(admin, known)
     return [
@@ -106,14 +109,23 @@ async def plan_topics(
     ]
 
 
-async def partitions_by_topic(admin: Any) -> dict[str, Sequence[Any]]:
-    """Return the partitions of every topic of the cluster, as the admin client describes them."""
-    return {topic["topic"]: topic["partitions"] for topic in await admin.describe_topics()}
-
-
 async def _settings(admin: Any, names: Sequence[str]) -> dict[str, TopicSettings]:
-    if not names:
-        return {}
+    """Return the settings of topics that exist.
+
+    Each request goes to any broker, and one that has not caught up does not know a new topic: wait up to 10 s for it.
+    """
+    deadline = time.monotonic() + _CAUGHT_UP_TIMEOUT_S
+    while names:
+        try:
+            return await _described_settings(admin, names)
+        except UnknownTopicOrPartitionError:
+            if time.monotonic() >= deadline:
+                raise
+            await asyncio.sleep(0.05)
+    return {}
+
+
+async def _described_settings(admin: Any, names: Sequence[str]) -> dict[str, TopicSettings]:
     settings = {}
     for response in await admin.describe_configs(
         [ConfigResource(ConfigResourceType.TOPIC, name) for name in names]

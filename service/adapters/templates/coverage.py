@@ -1,6 +1,6 @@
 """What is missing in a catalogue that can be used: texts in a language, samples, and fields of samples."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 import structlog
@@ -12,6 +12,7 @@ from service.model.catalogue import NotificationType
 log = structlog.get_logger(__name__)
 
 _MOST_NAMED = 10
+_DEFAULT = frozenset({"default", "d"})  # the filter and its other name
 
 
 class CoverageGap(NamedTuple):
@@ -69,18 +70,32 @@ def _of_type(library: Library, type_: NotificationType, languages: dict[str, str
         yield CoverageGap("sample_missing", name, sentence, table)
         return
     sample = type_.sample.get("data", {})
-    if missing := sorted(_shown_fields(library, name) & type_.meta.keys() - sample.keys()):
+    if missing := sorted(_needed_fields(library, name) & type_.meta.keys() - sample.keys()):
         sentence = f"the sample of {name} lacks fields that its texts use: {', '.join(missing)}"
         yield CoverageGap("sample_field_missing", name, sentence, table)
 
 
-def _shown_fields(library: Library, name: str) -> set[str]:
-    """Return the fields of `data` that the templates of a type name, in conditions too."""
+def _needed_fields(library: Library, name: str) -> set[str]:
+    """Return the fields of `data` that the templates of a type show, without those that have a condition or a default.
+
+    Such a text has words for both cases, and a sample may be of either.
+    """
+    templates = [library.parse(name, locale) for locale in library.locales(name)]
+    optional: list[nodes.Node | None] = []
+    for template in templates:
+        optional += (part.test for part in template.find_all(nodes.If))
+        optional += (part.test for part in template.find_all(nodes.CondExpr))
+        optional += (part.node for part in template.find_all(nodes.Filter) if part.name in _DEFAULT)
+    return _data_fields(templates) - _data_fields(filter(None, optional))
+
+
+def _data_fields(parts: Iterable[nodes.Node]) -> set[str]:
+    """Return the `x` of every `data.x` in these parts, and of a part that is nothing else."""
+    attributes = (one for part in parts for one in (part, *part.find_all(nodes.Getattr)))
     return {
-        attribute.attr
-        for locale in library.locales(name)
-        for attribute in library.parse(name, locale).find_all(nodes.Getattr)
-        if isinstance(attribute.node, nodes.Name) and attribute.node.name == "data"
+        one.attr
+        for one in attributes
+        if isinstance(one, nodes.Getattr) and isinstance(one.node, nodes.Name) and one.node.name == "data"
     }
 
 

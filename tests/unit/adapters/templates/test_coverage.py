@@ -10,7 +10,9 @@ from service.model.catalogue import Catalogue
 from service.settings import MailSettings, TemplateSettings
 from tests.support.rendering import NOTE, note_type, template_directory
 
-_USES_EXTRA = NOTE.replace("{{ data.body }}", "{% if data.amount %}{{ data.body }}{% endif %}")
+_USES_EXTRA = NOTE.replace("{{ data.body }}", "{{ data.body }} {{ data.amount }}")
+_CHOICE = NOTE.replace("{{ data.body }}", "{% if data.amount %}{{ data.amount }}{% endif %}")
+_DEFAULT = NOTE.replace("{{ data.body }}", "{{ data.amount | default(0) }}")
 
 
 def _gaps(tmp_path: Path, templates: Mapping[str, str], **samples: object) -> list[tuple[str, str, str]]:
@@ -38,9 +40,16 @@ def test_a_language_that_other_types_have_is_missing(tmp_path: Path) -> None:
 
 
 def test_a_sample_is_missing_or_lacks_what_texts_use(tmp_path: Path) -> None:
-    """A field that a condition names counts, too; one that no text names does not."""
-    samples = {"bare": {}, "used": {"data": {"title": "Hello", "body": "World"}}}
-    gaps = _gaps(tmp_path, {"bare/en": NOTE, "used/en": _USES_EXTRA, "note/en": NOTE}, **samples)
+    """One with a condition or a default may be left out, and so may one that no text shows."""
+    data = {"data": {"title": "Hello", "body": "World"}}
+    templates = {
+        "bare/en": NOTE,
+        "choice/en": _CHOICE,
+        "default/en": _DEFAULT,
+        "note/en": NOTE,
+        "used/en": _USES_EXTRA,
+    }
+    gaps = _gaps(tmp_path, templates, bare={}, choice=data, default=data, used=data)
 
     assert gaps == [
         ("sample_missing", "bare", "catalogue/test.toml"),

@@ -18,6 +18,7 @@ class Admin:
         self.described: list[str] = []
         self.altered: list[dict[str, str]] = []
         self.partitions: list[str] = []
+        self.behind = 0
 
     async def describe_topics(self) -> list[dict[str, Any]]:
         one = {"replicas": [1], "leader": 1, "error_code": 0}
@@ -25,6 +26,9 @@ class Admin:
 
     async def describe_configs(self, resources: list[Any]) -> list[Any]:
         self.described = [resource.name for resource in resources]
+        if self.behind:
+            self.behind -= 1
+            return [SimpleNamespace(resources=[(3, "", 2, name, []) for name in self.described])]
         entries = [
             ("cleanup.policy", "delete", False, DEFAULT),
             ("retention.ms", "1000", False, OWN),
@@ -56,6 +60,15 @@ async def test_the_status_shows_settings_that_are_not_in_force() -> None:
         "retention.ms 1000 -> 7776000000, partitions 1 -> 3"
     )
     assert (status.partitions, status.replication, status.cleanup) == (1, 1, "delete")
+
+
+async def test_a_broker_that_does_not_know_a_new_topic_is_waited_for() -> None:
+    """Each request goes to any broker of a cluster, and the others learn of a topic after its first one."""
+    admin = Admin()
+    admin.behind = 2
+
+    assert (await inbox(admin)).settings.own["retention.ms"] == "1000"
+    assert admin.behind == 0
 
 
 async def test_apply_sets_defaults_too_and_keeps_settings_that_are_not_ours() -> None:
