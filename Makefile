@@ -8,7 +8,7 @@ UV_VERSION := 0.13.9
 # One more than there are processors: many tests wait for servers.
 JOBS ?= $(shell echo $$(($$(getconf _NPROCESSORS_ONLN) + 1)))
 
-.PHONY: help setup run test deployment quick unit lint types lock docs site dist manifests image client classify bench bench-smtp bench-render bench-api bench-lanes bench-scaling bench-wide bench-holds bench-inbox capacity gallery simulate chaos chaos-short up down clean audit load vendor
+.PHONY: help setup run test deployment quick unit lint types lock docs site dist packages manifests image client classify bench bench-smtp bench-render bench-api bench-lanes bench-scaling bench-wide bench-holds bench-inbox capacity gallery simulate chaos chaos-short up down clean audit load vendor
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -86,6 +86,14 @@ image: $(VENV)/.ready ## an OCI image in build/image without a daemon (as root),
 dist: $(VENV)/.ready ## wheel, source archive and bill of materials, in dist
 	$(BIN)/uv build --quiet --out-dir dist .
 	$(BIN)/python .ci/release.py sbom > dist/sbom.cdx.json
+
+packages: $(VENV)/.ready ## packages of all clients, in dist/clients; needs Node 20 and Maven
+	@mkdir -p dist/clients
+	$(BIN)/uv build --quiet --out-dir dist/clients clients/python
+	cd clients/typescript && npm ci --no-audit --no-fund && npm run build && npm pack --pack-destination ../../dist/clients
+	cd clients/inbox && npm ci --no-audit --no-fund && npm run build && npm pack --pack-destination ../../dist/clients
+	cd clients/java && mvn --batch-mode --quiet -DskipTests clean package
+	cp clients/java/target/tocsin-client-*.jar dist/clients/
 
 client: ## the inbox for browsers: its types, its npm package, and the script that the API serves
 	cd clients/inbox && npm ci --no-audit --no-fund && npm run types && npm run check && npm run build

@@ -3,11 +3,13 @@
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
 import yaml
 
+from tests.architecture.source import tracked
 from tests.support.paths import ROOT
 
 _WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
@@ -19,20 +21,34 @@ def _release(*arguments: str) -> "subprocess.CompletedProcess[str]":
 
 
 def test_every_version_is_the_same() -> None:
-    """A tag that no file has is refused with the first thing that does not agree."""
+    """The tag of the version of today is accepted; the changelog has its section, with a date."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    result = _release("check", f"v{project['version']}")
+
+    assert (result.returncode, result.stderr) == (0, "")
+
+
+def test_documents_show_this_version() -> None:
+    """Where they name an image, a package or a tag to copy."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    pattern = re.compile(r"(?:tocsin(?:-client)?[:-]|\btag: |<version>)(\d+\.\d+\.\d+)")
+    shown = {
+        (name, version)
+        for name in tracked()
+        if name.endswith("README.md") or name.startswith("docs/how-to/")
+        for version in pattern.findall((ROOT / name).read_text())
+    }
+
+    assert len(shown) >= 5
+    assert {version for _, version in shown} == {project["version"]}, shown
+
+
+def test_a_tag_that_no_file_has_is_refused() -> None:
+    """With the first thing that does not agree."""
     result = _release("check", "v9.9.9")
 
     assert result.returncode == 1
     assert "CHANGELOG.md has no section [9.9.9]" in result.stderr
-    stated = {
-        "pyproject.toml": r'^version = "(.+)"$',
-        "ops/helm/tocsin/Chart.yaml": r'^appVersion: "?([^"\n]+)"?$',
-        "clients/inbox/package.json": r'^  "version": "(.+)",$',
-    }
-    versions = {
-        re.findall(pattern, (ROOT / file).read_text(), re.MULTILINE)[0] for file, pattern in stated.items()
-    }
-    assert len(versions) == 1
 
 
 def test_the_bill_of_materials_has_every_locked_package() -> None:
