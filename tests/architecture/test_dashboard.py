@@ -1,4 +1,4 @@
-"""The Grafana dashboard: four questions, panels that fit, links to the runbook, and queries that Prometheus parses."""
+"""The Grafana dashboard: four questions, panels that fit, links to documents, and queries that Prometheus parses."""
 
 import json
 import re
@@ -43,15 +43,16 @@ def test_panels_fit_and_fill_the_width() -> None:
 
 
 @pytest.mark.parametrize("panel", PANELS, ids=lambda panel: panel["title"])
-def test_every_panel_leads_to_the_runbook(panel: dict[str, Any]) -> None:
-    """A description, the chosen data source, and a link to a heading that docs/operations.md has."""
+def test_every_panel_leads_to_the_documents(panel: dict[str, Any]) -> None:
+    """A description, the chosen data source, and a link to a heading that a page of the site has."""
     assert panel["description"].endswith(".")
     assert panel["datasource"] == {"type": "prometheus", "uid": "${datasource}"}
     assert all(target["datasource"] == panel["datasource"] for target in panel["targets"])
     (link,) = panel["links"]
     page, _, anchor = link["url"].partition("#")
-    assert page == "${runbook}"
-    assert anchor in Page.read(ROOT / "docs" / "operations.md").anchors()
+    document = Path(page.removeprefix("${docs}/")).with_suffix(".md")
+    assert page == f"${{docs}}/{document.with_suffix('.html')}"
+    assert anchor in Page.read(ROOT / "docs" / document).anchors()
 
 
 @pytest.mark.parametrize(("title", "query"), QUERIES)
@@ -62,7 +63,7 @@ def test_every_query_is_of_the_chosen_processes(title: str, query: str) -> None:
     assert len(names) == len(selectors), title
     assert all(selector.endswith(SELECTOR) for selector in selectors)
     declared = {variable["name"] for variable in DASHBOARD["templating"]["list"]}
-    assert {"datasource", "job", "instance", "runbook"} == declared
+    assert {"datasource", "job", "instance", "docs"} == declared
 
 
 @pytest.mark.skipif(

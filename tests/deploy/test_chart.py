@@ -6,17 +6,14 @@ import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
-from unittest.mock import Mock
 
 import pytest
 import yaml  # type: ignore[import-untyped]
 from pydantic import SecretStr
 
-from service.model.topics import TopicNames
-from service.settings import KafkaSettings, Settings, WorkerSettings, load
-from streams.worker.stage_table import STAGES, specs
+from service.settings import KafkaSettings, Settings, load
+from streams.worker.stage_table import STAGES
 from tests.interop.tools import built
 from tests.support.chart import (
     CHART,
@@ -33,6 +30,7 @@ from tests.support.chart import (
     rendered,
 )
 from tests.support.paths import ROOT
+from tests.support.worker_groups import worker_groups
 from tests.unit.test_settings import SETTINGS, variable
 
 _without_helm = pytest.mark.skipif(HELM is None, reason="helm is not installed (Go builds it: see .ci/run)")
@@ -56,13 +54,6 @@ LISTENING = {
 def needs_helm(test: Callable[..., None]) -> Callable[..., None]:
     """Mark a test that runs helm: `make deployment` has them."""
     return pytest.mark.deployment(_without_helm(test))
-
-
-def worker_groups(kafka: KafkaSettings) -> dict[str, set[str]]:
-    """Return the topics that each consumer group reads, by the stage table."""
-    worker = WorkerSettings(stages=STAGES)
-    parts = Mock(settings=SimpleNamespace(kafka=kafka, worker=worker), topics=TopicNames(kafka.prefix))
-    return {kafka.prefix + spec.name: set(spec.topics) for spec in specs(Mock(parts=parts))}
 
 
 def environment(container: Mapping[str, Any]) -> dict[str, str]:
@@ -213,7 +204,7 @@ def test_schedule_is_scaled_by_the_due_set() -> None:
     ]
     (trigger,) = scaled["spec"]["triggers"]
     (metric,) = re.findall(r"tocsin_\w+", trigger["metadata"]["query"])
-    assert f"`{metric}`" in (ROOT / "docs" / "operations.md").read_text()
+    assert f"`{metric}`" in (ROOT / "docs" / "reference" / "metrics.md").read_text()
     assert 'namespace="tocsin"' in trigger["metadata"]["query"]
 
 

@@ -13,6 +13,7 @@ import yaml
 
 from service.cli import app
 from service.cli.support.command_group import COMMANDS, module_of
+from service.settings import KafkaSettings
 from streams.topics.table import TOPICS
 from streams.worker.stage_table import STAGES
 from tests.docs.pages import CURRENT, PAGES
@@ -20,10 +21,17 @@ from tests.support.cli_reference import cli_reference
 from tests.support.doc_page import LANGUAGES, Page
 from tests.support.http_reference import http_reference
 from tests.support.paths import ROOT
+from tests.support.worker_groups import worker_groups
 from tests.unit.observability.test_metrics_documented import declared
 
 _EVERY = pytest.mark.parametrize("name", CURRENT)
 _TOCSIN = re.compile(r"(?<!user )(?<![\w/.-])(?:\.venv/bin/)?tocsin((?: [^`|;&#\n]+)?)")
+_GROUPS = (
+    re.compile(r"--group[ =](?:notify\.)?(?!\S*\$)([a-z.]+[a-z])"),
+    re.compile(r"\bfor group in ([a-z. ]+);"),
+    re.compile(r"\bgroups\s+are\s+((?:`[a-z.]+`(?:,\s+|\s+and\s+)?)+)"),
+    re.compile(r'\bgroup=~?"([a-z.|]+)"'),
+)
 _NO_METRICS = frozenset({"tocsin_client", "tocsin_inside", "tocsin_outbox"})
 _SUFFIXES = ("_bucket", "_count", "_sum")
 
@@ -94,6 +102,15 @@ def test_topics_and_stages_exist(name: str) -> None:
 
     assert not {topic for topic in named if not topic.endswith((".md", ".py")) and topic not in topics}
     assert not stages - set(STAGES)
+
+
+@_EVERY
+def test_consumer_groups_exist(name: str) -> None:
+    """Where a command, a query or a list names them; `tocsin` is that of the stage `rates`, `notify.` a prefix."""
+    listed = " ".join(found for pattern in _GROUPS for found in pattern.findall(PAGES[name].text))
+    named = set(re.findall(r"[a-z]+(?:\.[a-z]+)?", listed)) - {"and"}
+
+    assert not named - {*worker_groups(KafkaSettings()), "tocsin", "notify"}
 
 
 def test_the_reference_of_commands_is_that_of_the_code() -> None:

@@ -14,8 +14,8 @@ from service.cli.support.command_group import COMMANDS, module_of
 _HEAD = """# Command line
 
 Every command with its arguments and options, as `tocsin COMMAND --help` shows them. This page is
-made from the code (`make docs`). [Operations](../operations.md#command-line) has the rules that
-hold for all commands, and examples.
+made from the code (`make docs`). [Use the command line](../how-to/use-the-command-line.md) has the
+rules that hold for all commands, and examples.
 """
 
 _CONTEXT = typer.Context(typer.main.get_command(app))

@@ -238,8 +238,8 @@ def test_types_to_make_mandatory_are_those_that_cost_access_money_or_data() -> N
 
 
 def test_the_documented_line_makes_them_mandatory() -> None:
-    """docs/operations.md has the setting to copy; it names exactly these types."""
-    text = (ROOT / "docs" / "operations.md").read_text()
+    """docs/how-to/unsubscribes-and-bounces.md has the setting to copy; it names exactly these types."""
+    text = (ROOT / "docs" / "how-to" / "unsubscribes-and-bounces.md").read_text()
     (line,) = re.findall("^TOCSIN_MANDATORY='(.*)'$", text, re.MULTILINE)
 
     assert set(json.loads(line)) == {type_.name for type_ in catalogue() if type_.recommend_mandatory}
