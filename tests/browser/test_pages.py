@@ -3,10 +3,13 @@
 The screenshots are in build/pages: look at them after a change of a page.
 """
 
+import asyncio
 import re
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from threading import Thread
 from typing import Any, Literal
 
@@ -17,10 +20,14 @@ from playwright.async_api import Page, expect
 
 from service.adapters.templates.sample import sample_delivery
 from service.bootstrap.parts import Parts
+from service.dev.ports import free_port
 from service.dev.sample_run import follow, publish_samples
 from service.dev.stack import DevStack
+from tests.support.api_fixture import token
 from tests.support.browser import AXE, CHROMIUM, open_page
 from tests.support.dev_stack import stack_in
+from tests.support.doc_page import Page as DocumentPage
+from tests.support.environment import inherited_environment
 from tests.support.gallery import PAGE_FAULTS
 from tests.support.inbox_package import FOLDER, installed
 from tests.support.paths import ROOT
@@ -159,6 +166,30 @@ class _ExamplePage(BaseHTTPRequestHandler):
 
 
 @asynccontextmanager
+async def app_of_the_documents(api: str, folder: Path) -> AsyncIterator[str]:
+    """Yield the address of the app that docs/how-to/show-the-inbox.md makes, with the programs that it shows."""
+    port = free_port()
+    for block in DocumentPage.read(ROOT / "docs" / "how-to" / "show-the-inbox.md").blocks():
+        if block.title:
+            text = block.text.replace("http://127.0.0.1:8000", api).replace("9000", str(port))
+            (folder / block.title).write_text(text)
+    app = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "app.py",
+        cwd=folder,
+        env=inherited_environment() | {"TOCSIN_KEY": token("shop", "tokens")},
+        stdout=asyncio.subprocess.PIPE,
+    )
+    assert app.stdout is not None
+    try:
+        assert b"The app is at" in await app.stdout.readline()
+        yield f"http://127.0.0.1:{port}/"
+    finally:
+        app.terminate()
+        await app.communicate()
+
+
+@asynccontextmanager
 async def example_served(api: str) -> AsyncIterator[str]:
     """Yield the address of the example page, on a port of its own."""
     handler = type("Handler", (_ExamplePage,), {"api": api})
@@ -210,3 +241,19 @@ async def test_a_person_sees_what_happens(running: tuple[DevStack, Parts]) -> No
         await here.page.get_by_role("button", name="Publish").click()
         await expect(here.page.get_by_text("alice · inbox · skipped")).to_be_visible()
         assert (here.errors, here.foreign, there.errors, there.foreign) == ([], [], [], [])
+
+
+async def test_the_app_of_the_documents(running: tuple[DevStack, Parts], tmp_path: Path) -> None:
+    """It shows the inbox of the person who has signed in, with a token of its own server, and counts what comes."""
+    stack, parts = running
+    async with (
+        app_of_the_documents(stack.http_url, tmp_path) as app,
+        open_page("http://127.0.0.1:") as opened,
+    ):
+        await opened.page.goto(app)
+        inbox = opened.page.locator("tocsin-inbox")
+        await expect(inbox.get_by_role("button", name="unread")).to_be_visible()
+        await follow(parts, await publish_samples(parts), 120)
+        await inbox.get_by_role("button", name="unread").click()
+        await expect(inbox.get_by_text("Message from the seller of lot 1.").first).to_be_visible()
+        assert (opened.errors, opened.foreign) == ([], [])

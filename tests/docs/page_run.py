@@ -9,6 +9,7 @@ import sys
 import time
 import tomllib
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from tests.support.environment import inherited_environment
 from tests.support.paths import ROOT
 
 _TIMEOUT_S = 60
+_RETRY_S = 0.2
 _READS = re.compile(r"tocsin (?:explain|deliveries|due list|dead-letters (?:list|show))|curl(?!.* -d )")
 """Commands that run again until they print what is shown: it happens a moment after the command before them."""
 _YES = b"y\n" * 20
@@ -62,6 +64,8 @@ class PageRun:
         self._settled = settled
         self._state = folder
         self._ports = ports
+        self._groups: list[int] = []
+        """The process groups of commands that have left a program running."""
         inherited = inherited_environment()
         path = f"{commands}:{Path(sys.executable).parent}:{inherited['PATH']}"
         self._environment = inherited | {"PATH": path, "HOME": str(folder), "NO_COLOR": "1"}
@@ -72,8 +76,13 @@ class PageRun:
         (self._work / ".venv" / "bin").symlink_to(commands)
 
     def failures(self) -> list[Failure]:
-        """Run every block; return what failed."""
-        return [failure for block in self._page.blocks() for failure in self._run(block)]
+        """Run every block; return what failed. What a command has left running is stopped at the end."""
+        try:
+            return [failure for block in self._page.blocks() for failure in self._run(block)]
+        finally:
+            for group in self._groups:
+                with suppress(ProcessLookupError):
+                    os.killpg(group, signal.SIGTERM)
 
     def _run(self, block: Block) -> Iterator[Failure]:
         if block.title:
@@ -99,6 +108,7 @@ class PageRun:
                 if not _READS.search(command.text) or time.monotonic() > deadline_s:
                     yield Failure(command.line, f"{command.text}: {problem}")
                     break
+                time.sleep(_RETRY_S)
 
     def _problem(self, command: Command, until: str, wanted: int) -> str | None:
         """Run a command. Return what is wrong, or None."""
@@ -131,6 +141,8 @@ class PageRun:
             stderr=subprocess.STDOUT,
             start_new_session=True,
         ) as process:
+            if command.endswith("&"):
+                self._groups.append(process.pid)
             if until:
                 output = _read_until(process, until)
                 if until not in output:
@@ -172,7 +184,9 @@ def _read_until(process: "subprocess.Popen[bytes]", text: str) -> str:
 
 def _with_ports(text: str, ports: Mapping[int, int]) -> str:
     named = "|".join(map(str, ports))
-    return re.sub(rf"(?<=127\.0\.0\.1:)(?:{named})\b", lambda port: str(ports[int(port[0])]), text)
+    return re.sub(
+        rf'(127\.0\.0\.1(?::|", ))({named})\b', lambda found: found[1] + str(ports[int(found[2])]), text
+    )
 
 
 def _missing(expected: Sequence[str], output: str) -> str | None:

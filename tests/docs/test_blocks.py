@@ -10,6 +10,7 @@ import pytest_asyncio
 
 from service.bootstrap.contents import load_contents
 from service.bootstrap.parts import Parts
+from service.dev.ports import free_port
 from service.dev.sample_run import follow, publish_samples
 from service.settings import Settings
 from tests.docs.page_run import PageRun
@@ -78,7 +79,8 @@ async def test_what_a_page_shows_runs(name: str, stack: Stack, commands: Path, t
     """In the order of the page, in one folder."""
     dev = stack.settings.dev
     ports = {
-        9092: dev.kafka_port, 6379: dev.redis_port, 1025: dev.smtp_port, 8025: dev.mail_port, 8000: dev.http_port
+        9092: dev.kafka_port, 6379: dev.redis_port, 1025: dev.smtp_port, 8025: dev.mail_port, 8000: dev.http_port,
+        9000: free_port(),
     }  # fmt: skip
     if name == _WITH_OWN_TYPES:
         (tmp_path / "work").mkdir()
