@@ -4,7 +4,7 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -20,10 +20,11 @@ from tests.clients.python.test_same_reasons import changed_events
 from tests.interop.tools import BUILDS, check, require
 from tests.support.client_vectors import reason_of
 from tests.support.paths import ROOT
+from tests.support.tutorial import TUTORIAL, generate_types
 
 CLIENT = ROOT / "clients" / "java"
 CATALOGUE = load_catalogue(templates_directory())
-DOCUMENTS = (CLIENT / "README.md", ROOT / "docs" / "how-to" / "connect-an-upstream-java.md")
+DOCUMENTS = (CLIENT / "README.md", ROOT / "docs" / "how-to" / "connect-an-upstream-java.md", TUTORIAL)
 _CLIENTS = BUILDS / "clients"
 _FOLDER = _CLIENTS / "java"
 _RANDOM_EVENTS = 300
@@ -77,10 +78,11 @@ def random_events(count: int) -> list[dict[str, Any]]:
     return events
 
 
-async def run_tests(api: str, **variables: str) -> Path:
+async def run_tests(api: str, own_type: Mapping[str, str], **variables: str) -> Path:
     """Run every test of the client in a copy of its folder; return the folder.
 
-    The variables are those of StackTest and OutboxTest. Skip the test where Maven is missing.
+    `own_type`: the settings with which the tutorial's type is known. The variables are those of StackTest and
+    OutboxTest. Skip the test where Maven is missing.
     """
     require("java", "mvn")
     shutil.rmtree(_FOLDER / "src", ignore_errors=True)
@@ -92,6 +94,7 @@ async def run_tests(api: str, **variables: str) -> Path:
     shutil.copy(Path(__file__).parent / "java_client" / "OddTypesTest.java", tests / "odd")
     for name, text in java.generate(describe(_ODD), "odd").items():
         (tests / name).write_text(text)
+    generate_types(own_type, "java", tests, "--package", _package_of_the_tutorial())
     samples = _FOLDER / "samples.json"
     samples.write_text(json.dumps([{"type": type_.name, "sample": type_.sample} for type_ in CATALOGUE]))
     random = _FOLDER / "random.json"
@@ -107,6 +110,11 @@ async def run_tests(api: str, **variables: str) -> Path:
     (_FOLDER / "auction.db").unlink(missing_ok=True)
     await check("mvn", "-q", "-B", "test", cwd=_FOLDER, **where, **variables)
     return _FOLDER
+
+
+def _package_of_the_tutorial() -> str:
+    (package,) = re.findall(r"types generate java .*--package (\S+)", TUTORIAL.read_text())
+    return str(package)
 
 
 def _write_programs(folder: Path, api: str, variables: dict[str, str]) -> Sequence[str]:

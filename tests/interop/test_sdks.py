@@ -9,7 +9,7 @@ import json
 import re
 import sys
 from collections import Counter
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,8 @@ from tests.support.paths import ROOT
 from tests.support.postgres import is_installed, postgres
 from tests.support.real_pipeline import RealPipeline
 from tests.support.served_pipeline import bearer, served_pipeline
+from tests.support.tutorial import SOURCE as PARCELS
+from tests.support.tutorial import explained_event, write_tutorial
 from tests.support.wait import eventually
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -41,15 +43,21 @@ _JAVA_TESTS = {
 }  # fmt: skip
 
 
+@pytest.fixture(scope="module")
+def own_type(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, str]:
+    """Return the settings with which the tutorial's own type is known."""
+    return write_tutorial(tmp_path_factory.mktemp("tutorial"))
+
+
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def stack() -> AsyncIterator[Stack]:
+async def stack(own_type: Mapping[str, str]) -> AsyncIterator[Stack]:
     """Yield a pipeline and the base URL of its API."""
-    async with served_pipeline() as stack:
+    async with served_pipeline(own_type) as stack:
         yield stack
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def java_tests(stack: Stack) -> Path:
+async def java_tests(stack: Stack, own_type: Mapping[str, str]) -> Path:
     """Return the folder in which the tests of the Java client were run, with a stack to publish to."""
     pipeline, api = stack
     kafka = pipeline.settings.kafka
@@ -63,7 +71,7 @@ async def java_tests(stack: Stack) -> Path:
             port = free_port()
             servers.enter_context(postgres(port))
             where["POSTGRES"] = f"jdbc:postgresql://127.0.0.1:{port}/postgres?user=postgres"
-        return await java_client.run_tests(api, **where)
+        return await java_client.run_tests(api, own_type, **where)
 
 
 def _id_of(record: Any) -> str:
@@ -212,6 +220,7 @@ async def test_java_client(stack: Stack, java_tests: Path) -> None:
     entries = await pipeline.wait_until_finished("/auctions", "623f98fe-f59f-5232-bf92-abc099cc1306")
     recipients = Counter(entry.recipient for entry in entries if entry.channel == "inbox")
     assert recipients == {"alice": 1, "carol": 1}  # carol has the role that the type notifies, too
+    assert await pipeline.wait_until_finished(PARCELS, explained_event("Java"))
     expected = Counter(dict.fromkeys(_REFUSED, 2))  # over Kafka, structured and binary
 
     async def are_dead_letters() -> bool:

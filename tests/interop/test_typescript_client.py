@@ -8,6 +8,7 @@ import re
 import shutil
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -32,6 +33,8 @@ from tests.support.postgres import is_installed, postgres
 from tests.support.real_pipeline import RealPipeline
 from tests.support.served_pipeline import bearer, served_pipeline
 from tests.support.tcp_proxy import TcpProxy
+from tests.support.tutorial import SOURCE as PARCELS
+from tests.support.tutorial import TUTORIAL, explained_event, generate_types, write_tutorial
 from tests.support.wait import eventually
 
 PACKAGE = NpmPackage(ROOT / "clients" / "typescript")
@@ -211,14 +214,16 @@ async def test_the_tarball_has_what_it_exports() -> None:
     PACKAGE.check_lock_file()
 
 
-async def test_the_client_and_the_stack(database: dict[str, str]) -> None:
+async def test_the_client_and_the_stack(database: dict[str, str], tmp_path: Path) -> None:
     """Over Kafka and HTTP, in both modes; refused events; withdrawals; an outbox; what the documents show."""
-    async with served_pipeline() as (pipeline, api):
+    own_type = write_tutorial(tmp_path)
+    async with served_pipeline(own_type) as (pipeline, api):
         key = bearer("auctions", "events")
         await check_every_way(pipeline, api, key)
         if database:
             await check_outbox(pipeline, api, {**database, "TOCSIN_KEY": key})
         await check_documents(pipeline, api, {**database, "TOCSIN_KEY": key})
+        await check_tutorial(pipeline, api, tmp_path, {**own_type, "TOCSIN_KEY": key})
 
 
 async def check_every_way(pipeline: RealPipeline, api: str, key: str) -> None:
@@ -319,3 +324,19 @@ async def check_documents(pipeline: RealPipeline, api: str, variables: Mapping[s
             assert code == 0, output
     (explained,) = re.findall(r"--event (\S+)", DOCUMENTS[1].read_text())
     assert await pipeline.wait_until_finished("/auctions", explained)
+
+
+async def check_tutorial(
+    pipeline: RealPipeline, api: str, written: Path, variables: Mapping[str, str]
+) -> None:
+    """The tutorial's program compiles with the class of its own type, and publishes it."""
+    folder = PACKAGE.folder / "dist" / "tutorial"  # so that the package's name leads to it
+    folder.mkdir(exist_ok=True)
+    generate_types(variables, "typescript", folder)
+    program = (written / "parcels" / "publish.ts").read_text()
+    (folder / "publish.ts").write_text(program.replace("http://127.0.0.1:8000", api))
+    (compiler,) = re.findall(r"^\$ npx (tsc .+?) publish\.ts", TUTORIAL.read_text(), re.MULTILINE)
+    for command in (["npx", *compiler.split(), f"{folder}/publish.ts"], ["node", f"{folder}/publish.js"]):
+        code, output = await PACKAGE.run(*command, **variables)
+        assert code == 0, output
+    assert await pipeline.wait_until_finished(PARCELS, explained_event("TypeScript"))

@@ -2,7 +2,7 @@
 
 import asyncio
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 
 import httpx
@@ -23,11 +23,13 @@ def bearer(subject: str, scope: str) -> str:
 
 
 @asynccontextmanager
-async def served_pipeline() -> AsyncIterator[tuple[RealPipeline, str]]:
-    """Yield a pipeline whose worker is ready, and the base URL of its API."""
+async def served_pipeline(
+    variables: Mapping[str, str] | None = None,
+) -> AsyncIterator[tuple[RealPipeline, str]]:
+    """Yield a pipeline whose worker is ready, and the base URL of its API. `variables`: settings of both."""
     port, probe_port = free_port(), free_port()
     base = f"http://127.0.0.1:{port}"
-    async with RealPipeline(partitions=1) as pipeline:
+    async with RealPipeline(partitions=1, variables=variables) as pipeline:
         api = await asyncio.create_subprocess_exec(
             sys.executable,
             *("-m", "service.cli", "api"),

@@ -45,17 +45,15 @@ for (const [way, publisher] of ways) {
 }
 await Promise.all(Array.from({ length: 20 }, (_, number) => kafka[0]!.publish(winner(`at-once-${number}`))));
 
-// Without an acknowledgement in time the event is published again, until there is one.
+// Without an acknowledgement in time the events are published again, until there is one of each.
 for (let timeoutMs = 1, acknowledged = false; !acknowledged; timeoutMs *= 2) {
   const impatient = new KafkaPublisher(BOOTSTRAP, { topic: TOPIC, timeoutMs });
+  acknowledged = true;
   for (const id of ["late-0", "late-1"]) {
-    acknowledged = await impatient.publish(winner(id)).then(
-      () => true,
-      (error) => {
-        if (error instanceof Unavailable) return false;
-        throw error;
-      },
-    );
+    await impatient.publish(winner(id)).catch((error) => {
+      if (!(error instanceof Unavailable)) throw error;
+      acknowledged = false;
+    });
   }
   await impatient.close();
 }
