@@ -37,7 +37,7 @@ test: $(VENV)/.ready ## every test but those of `make deployment`, on real serve
 	PYTHONHASHSEED=0 $(BIN)/python -m pytest -m "not deployment" -n $(JOBS) --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 deployment: $(VENV)/.ready ## the wheel in empty environments, the site, the files of ops: schemas of Kubernetes, access rules
-	$(BIN)/python -m pytest -q -m deployment tests/deploy tests/docs tests/e2e/test_kafka_acls.py tests/e2e/test_cluster_move.py
+	$(BIN)/python -m pytest -q -m deployment tests/deploy tests/docs tests/e2e/test_kafka_acls.py tests/e2e/test_cluster_move.py tests/e2e/api/test_proxies.py
 
 quick: $(VENV)/.ready ## unit and architecture tests without the exhaustive ones, for every save
 	$(BIN)/python -m pytest -q -m "not exhaustive" tests/unit tests/architecture
@@ -60,6 +60,7 @@ lock: $(VENV)/.ready ## update the lock files from pyproject.toml
 		$(BIN)/uv pip compile -q - --universal --generate-hashes --no-header --no-annotate --no-emit-index-url --python-version 3.11 -c requirements-dev.lock -o service/dev/embedded.lock
 	$(BIN)/uv pip compile -q tests/interop/openapi/requirements.in --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url -o tests/interop/openapi/requirements.lock
 	$(BIN)/uv pip compile -q tests/interop/kubernetes/requirements.in --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url -o tests/interop/kubernetes/requirements.lock
+	$(BIN)/uv pip compile -q tests/interop/proxies/requirements.in --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url -o tests/interop/proxies/requirements.lock
 
 docs: $(VENV)/.ready ## write what is made from the code: OpenAPI, AsyncAPI, reasons, conformance, commands, typed events
 	$(BIN)/python -m service.api > docs/api/openapi.json

@@ -3,7 +3,6 @@
 import json
 import re
 import subprocess
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,7 @@ from pydantic import SecretStr
 
 from service.settings import KafkaSettings, Settings, load
 from streams.worker.stage_table import STAGES
-from tests.interop.tools import built
+from tests.interop.tools import built_environment
 from tests.support.chart import (
     CHART,
     HELM,
@@ -112,11 +111,7 @@ def test_the_chart_is_accepted_by_helm(values: Path) -> None:
 @needs_helm
 async def test_every_object_fits_the_schemas_of_kubernetes_and_the_operators() -> None:
     """The strict schemas of the oldest and the newest version know every field; so do KEDA's and Prometheus' models."""
-    uv = (sys.executable, "-m", "uv")
-    install = ("pip", "install", "--quiet", "--require-hashes", "-r", "requirements.lock", "--python", "venv")
-    folder = await built(
-        "kubernetes", (), (*uv, "venv", "--quiet", "--allow-existing", "venv"), (*uv, *install)
-    )
+    folder = await built_environment("kubernetes")
     objects = [one for values in VALUE_SETS for one in rendered(values)]
     ran = subprocess.run(
         [folder / "venv" / "bin" / "python", "check.py", "1.27", "1.37"],

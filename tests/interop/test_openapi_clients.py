@@ -5,12 +5,11 @@ The tools are installed from lock files; the tests are skipped where that is not
 
 import json
 import shutil
-import sys
 from pathlib import Path
 
 import pytest
 
-from tests.interop.tools import built, run
+from tests.interop.tools import built, built_environment, run
 from tests.support.paths import ROOT
 from tests.support.served_pipeline import bearer, served_pipeline
 
@@ -52,19 +51,7 @@ async def test_types_for_typescript_compile() -> None:
 
 async def test_the_python_client_reads_an_inbox() -> None:
     """openapi-python-client makes a client without a warning; with it, a running API is called."""
-    uv = (sys.executable, "-m", "uv")
-    install = (
-        *uv,
-        "pip",
-        "install",
-        "--quiet",
-        "--require-hashes",
-        "-r",
-        "requirements.lock",
-        "--python",
-        "venv",
-    )
-    folder = await built("openapi", (), (*uv, "venv", "--quiet", "--allow-existing", "venv"), install)
+    folder = await built_environment("openapi")
     python = str(folder / "venv" / "bin" / "python")
     generate = ("generate", f"--path={_DOCUMENT}", "--overwrite", "--output-path=client", "--fail-on-warning")
     code, output = await run(

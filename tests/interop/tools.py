@@ -4,6 +4,7 @@ import asyncio
 import os
 import re
 import shutil
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -44,6 +45,13 @@ async def check(*command: str, cwd: Path, **variables: str) -> None:
     if code and _NO_NETWORK.search(output):
         pytest.skip(f"{command[0]} cannot reach its registry")
     assert code == 0, output
+
+
+async def built_environment(folder: str) -> Path:
+    """Return a copy of a folder beside this module, with `venv`: the packages of its requirements.lock."""
+    uv = (sys.executable, "-m", "uv")
+    install = ("pip", "install", "--quiet", "--require-hashes", "-r", "requirements.lock", "--python", "venv")
+    return await built(folder, (), (*uv, "venv", "--quiet", "--allow-existing", "venv"), (*uv, *install))
 
 
 async def built(folder: str, tools: Sequence[str], *commands: Sequence[str]) -> Path:

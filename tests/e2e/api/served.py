@@ -22,9 +22,11 @@ class EmbeddedServer(ApiServer):
 
 
 @asynccontextmanager
-async def served(api: ApiFixture, within_s: float = 30) -> AsyncIterator[httpx.AsyncClient]:
+async def served(
+    api: ApiFixture, within_s: float = 30, http: HttpSettings | None = None
+) -> AsyncIterator[httpx.AsyncClient]:
     """Yield a client of the served API; at the end of the block the server must shut down within this time."""
-    server = EmbeddedServer(api.app, HttpSettings(), port=0)
+    server = EmbeddedServer(api.app, http or HttpSettings(), port=0)
     server.config.timeout_graceful_shutdown = (
         600  # streams must end because the hub closes, not because uvicorn stops waiting
     )
