@@ -6,6 +6,8 @@ import math
 import os
 import re
 import shutil
+import sys
+from asyncio.subprocess import PIPE, STDOUT
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -27,6 +29,7 @@ from service.settings import templates_directory
 from tests.clients.python.test_same_reasons import changed_events
 from tests.clients.python.test_vectors import VECTORS
 from tests.support.client_vectors import NOW, reason_of
+from tests.support.environment import inherited_environment
 from tests.support.npm_package import NpmPackage
 from tests.support.paths import ROOT
 from tests.support.postgres import is_installed, postgres
@@ -34,9 +37,10 @@ from tests.support.real_pipeline import RealPipeline
 from tests.support.served_pipeline import bearer, served_pipeline
 from tests.support.tcp_proxy import TcpProxy
 from tests.support.tutorial import SOURCE as PARCELS
-from tests.support.tutorial import TUTORIAL, explained_event, generate_types, write_tutorial
+from tests.support.tutorial import explained_event, shown_commands, write_tutorial
 from tests.support.wait import eventually
 
+_TOCSIN = Path(sys.executable).parent
 PACKAGE = NpmPackage(ROOT / "clients" / "typescript")
 EXAMPLE = str(PACKAGE.folder / "examples" / "auction.mjs")
 DOCUMENTS = (
@@ -327,16 +331,24 @@ async def check_documents(pipeline: RealPipeline, api: str, variables: Mapping[s
 
 
 async def check_tutorial(
-    pipeline: RealPipeline, api: str, written: Path, variables: Mapping[str, str]
+    pipeline: RealPipeline, api: str, folder: Path, variables: Mapping[str, str]
 ) -> None:
-    """The tutorial's program compiles with the class of its own type, and publishes it."""
-    folder = PACKAGE.folder / "dist" / "tutorial"  # so that the package's name leads to it
-    folder.mkdir(exist_ok=True)
-    generate_types(variables, "typescript", folder)
-    program = (written / "parcels" / "publish.ts").read_text()
-    (folder / "publish.ts").write_text(program.replace("http://127.0.0.1:8000", api))
-    (compiler,) = re.findall(r"^\$ npx (tsc .+?) publish\.ts", TUTORIAL.read_text(), re.MULTILINE)
-    for command in (["npx", *compiler.split(), f"{folder}/publish.ts"], ["node", f"{folder}/publish.js"]):
-        code, output = await PACKAGE.run(*command, **variables)
-        assert code == 0, output
+    """The commands and the program of the tutorial, with its own type; the locked packages are already there."""
+    program = folder / "parcels" / "publish.ts"
+    program.write_text(program.read_text().replace("http://127.0.0.1:8000", api))
+    modules = program.parent / "node_modules"
+    (modules / "@tocsin").mkdir(parents=True)
+    (modules / "@tocsin" / "client").symlink_to(PACKAGE.folder)
+    for name in ("typescript", "@types", ".bin"):
+        (modules / name).symlink_to(PACKAGE.folder / "node_modules" / name)
+    commands = [
+        one for one in shown_commands("TypeScript") if "npm install" not in one and "npm ci" not in one
+    ]
+    script = "\n".join(["set -e", *commands])
+    environment = inherited_environment() | variables | {"PATH": f"{_TOCSIN}:{os.environ['PATH']}"}
+    ran = await asyncio.create_subprocess_exec(
+        "bash", "-c", script, cwd=folder, env=environment, stdout=PIPE, stderr=STDOUT
+    )
+    output, _ = await ran.communicate()
+    assert ran.returncode == 0, output.decode()
     assert await pipeline.wait_until_finished(PARCELS, explained_event("TypeScript"))
