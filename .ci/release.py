@@ -84,17 +84,14 @@ def _versions() -> dict[str, str]:
     """Return the version by the file that states it."""
     chart = (ROOT / "ops/helm/tocsin/Chart.yaml").read_text()
     stated = dict(re.findall(r"^(version|appVersion): \"?([^\"\n]+)\"?$", chart, re.MULTILINE))
-    stated_by_packages = {
-        f"clients/{client}/package.json": json.loads((ROOT / f"clients/{client}/package.json").read_text())
-        for client in ("inbox", "typescript")
-    }
+    npm = [f"clients/{client}/package.json" for client in ("inbox", "typescript")]
     python = tomllib.loads((ROOT / "clients/python/pyproject.toml").read_text())
     java = re.search(r"<version>(.+)</version>", (ROOT / "clients/java/pom.xml").read_text())
     return {
         "pyproject.toml": _project()["version"],
         "ops/helm/tocsin/Chart.yaml: version": stated["version"],
         "ops/helm/tocsin/Chart.yaml: appVersion": stated["appVersion"],
-        **{file: package["version"] for file, package in stated_by_packages.items()},
+        **{file: json.loads((ROOT / file).read_text())["version"] for file in npm},
         "clients/python/pyproject.toml": python["project"]["version"],
         "clients/java/pom.xml": java[1] if java else "",
     }

@@ -11,6 +11,7 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import (
     ClusterAuthorizationFailedError,
     InvalidPartitionsError,
+    KafkaError,
     TopicAlreadyExistsError,
     TopicAuthorizationFailedError,
     for_code,
@@ -132,11 +133,15 @@ async def _until_visible(
 async def _have_leaders(admin: Any, names: set[str], partitions: int) -> bool:
     """Return whether every broker knows a leader of every partition of these topics.
 
-    A topic is listed before it can be used, and some brokers know it before the others do.
+    A topic is listed before it can be used, and some brokers know it before the others do. A broker that does not
+    answer does not know it either.
     """
     brokers = [broker["node_id"] for broker in (await admin.describe_cluster())["brokers"]]
     for broker in brokers:
-        metadata = await admin._send_request(MetadataRequest(None), broker)
+        try:
+            metadata = await admin._send_request(MetadataRequest(None), broker)
+        except KafkaError:
+            return False
         known = {topic["topic"]: topic["partitions"] for topic in metadata.to_object()["topics"]}
         if not all(_can_be_used(known.get(name, ()), partitions) for name in names):
             return False
