@@ -133,7 +133,7 @@ class PageRun:
             state=self._state / "variables", folder=self._state / "folder", command=command
         )
         with subprocess.Popen(
-            ["bash", "-c", script],
+            ["env", "--default-signal=INT", "bash", "-c", script],  # in the background, shells ignore Ctrl-C
             cwd=self._work,
             env=self._environment,
             stdin=subprocess.PIPE,
@@ -148,14 +148,12 @@ class PageRun:
                 if until not in output:
                     return process.wait(_TIMEOUT_S), self._named(output)
                 os.killpg(process.pid, signal.SIGINT)
-                process.communicate(timeout=_TIMEOUT_S)
-                return 0, self._named(output)
             try:
-                output = process.communicate(_YES, _TIMEOUT_S)[0].decode()
+                rest = process.communicate(None if until else _YES, _TIMEOUT_S)[0].decode()
             except subprocess.TimeoutExpired:
                 os.killpg(process.pid, signal.SIGKILL)
                 return -1, f"no end within {_TIMEOUT_S} s: {process.communicate()[0].decode()}"
-            return process.returncode, self._named(output)
+            return (0, self._named(output)) if until else (process.returncode, self._named(rest))
 
     def _mapped(self, text: str) -> str:
         """Return a text of the page with the ports of the stack."""
