@@ -18,6 +18,7 @@ from service.adapters.catalogue_rules import contradictions, differing_groups
 from service.adapters.template_files import TemplateFiles
 from service.adapters.toml_lines import TomlLines
 from service.model.catalogue import Catalogue, NotificationType
+from service.settings import Settings
 
 _SENT_AT_ONCE: Mapping[str, Any] = {
     "mandatory": True,
@@ -56,6 +57,12 @@ def catalogue_faults(
 ) -> Iterator[str]:
     """Yield every fault of a catalogue, a line each; of a type the first."""
     return _CatalogueReader(files, mandatory, locale).faults()
+
+
+def configured_catalogue(settings: Settings, files: TemplateFiles | None = None) -> Catalogue:
+    """Return the catalogue of the settings; without `files`, they are read now. Raise CatalogueError."""
+    files = files or TemplateFiles.of(settings.templates)
+    return read_catalogue(files, settings.mandatory, settings.templates.locale)
 
 
 class _Fault(Exception):

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from service.adapters.brand_file import load_brands
-from service.adapters.catalogue_file import load_catalogue, read_catalogue
+from service.adapters.catalogue_file import configured_catalogue, load_catalogue
 from service.adapters.template_files import FileStamps, TemplateFiles, file_stamps, template_directories
 from service.bootstrap.mail_ports import template_renderer
 from service.model.catalogue import Catalogue
@@ -41,7 +41,7 @@ def load_contents(settings: Settings, *, signed: bool = True) -> Contents:
     """
     stamps = content_stamps(settings)
     files = TemplateFiles.of(settings.templates)
-    catalogue = read_catalogue(files, settings.mandatory, settings.templates.locale)
+    catalogue = configured_catalogue(settings, files)
     brands = load_brands(settings.mail, settings.brand)
     return Contents(
         catalogue=catalogue,

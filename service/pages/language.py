@@ -3,6 +3,11 @@
 from collections.abc import Container
 
 
+def language_of(locale: str) -> str:
+    """Return the language of a locale such as `de-AT` or `pt_BR`."""
+    return locale.replace("_", "-").partition("-")[0].lower()
+
+
 def first_language(accepted: str, languages: Container[str]) -> str:
     """Return the first language of a locale or an Accept-Language header that is among these; else `en`.
 

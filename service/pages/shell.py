@@ -15,6 +15,7 @@ from html import escape
 from urllib.parse import urlsplit
 
 from service.pages.brand import Brand, BrandFields, default_brand
+from service.pages.language import language_of
 from service.pages.palette import Palette
 
 _RIGHT_TO_LEFT = frozenset(("ar", "ckb", "dv", "fa", "he", "ps", "sd", "ug", "ur", "yi"))
@@ -85,8 +86,7 @@ class Shell:
         self, title: str, body: str, *, language: str = "en", head: str = "", body_class: str = ""
     ) -> str:
         """Return a page. `title` is text; `body`, the content of the body element, and `head` are markup."""
-        base = language.replace("_", "-").partition("-")[0].lower()
-        direction = "rtl" if base in _RIGHT_TO_LEFT else "ltr"
+        direction = "rtl" if language_of(language) in _RIGHT_TO_LEFT else "ltr"
         return (
             f'<!doctype html>\n<html lang="{escape(language)}" dir="{direction}"><head><meta charset="utf-8">'
             f"<title>{escape(title)}</title>"

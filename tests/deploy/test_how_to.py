@@ -1,13 +1,13 @@
 """The how-to pages are found, and what they set are values of the chart."""
 
 import json
-import re
 from pathlib import Path
 
 import pytest
 import yaml  # type: ignore[import-untyped]
 
 from tests.support.chart import CHART
+from tests.support.doc_page import Page
 from tests.support.paths import ROOT
 
 PAGES = sorted((ROOT / "docs" / "how-to").glob("*.md"))
@@ -25,6 +25,6 @@ def test_it_is_found(page: Path) -> None:
 def test_its_values_are_those_of_the_chart(page: Path) -> None:
     """A snippet of YAML whose keys are values of the chart has no others."""
     known = set(json.loads((CHART / "values.schema.json").read_text())["properties"])
-    for snippet in re.findall(r"```yaml\n(.*?)```", page.read_text(), re.DOTALL):
+    for snippet in Page.read(page).programs("yaml"):
         keys = set(yaml.safe_load(snippet))
         assert keys <= known or not keys & known, keys

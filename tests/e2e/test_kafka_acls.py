@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import re
 import secrets
 import subprocess
 import sys
@@ -24,12 +23,13 @@ from service.dev.ports import LOOPBACK, free_port
 from service.settings import KafkaSettings
 from streams.kafka.connection import kafka_connection
 from tests.support.api_fixture import token
+from tests.support.doc_page import Page
 from tests.support.paths import ROOT
 from tests.support.stack import shared_valkey
 from tests.support.tls_stack import Authority, authority_in
 from tests.support.wait import eventually
 
-PAGE = (ROOT / "docs" / "how-to" / "kafka-acls.md").read_text()
+PAGE = Page.read(ROOT / "docs" / "how-to" / "kafka-acls.md")
 PASSWORD, SECRET = secrets.token_hex(16), secrets.token_hex(32)
 USERS = ("tocsin", "tocsin-admin", "shop")
 _TYPES, _PATTERNS, _ALLOW = {"topic": 2, "group": 3}, {"literal": 3, "prefixed": 4}, 3
@@ -47,7 +47,7 @@ _OPERATIONS = {
 
 def commands() -> list[list[str]]:
     """Return the arguments of each call that the page's block makes."""
-    block = re.split(r"```(?:sh)?\n", PAGE[PAGE.index("\n## Commands\n") :])[1]
+    block = next(PAGE.section("Commands").blocks()).text
     stub = "kafka-acls.sh() { printf '%s\\n' \"$*\"; }\n"
     ran = subprocess.run(["bash", "-euc", stub + block], capture_output=True, text=True, check=True)
     return [line.split() for line in ran.stdout.splitlines()]

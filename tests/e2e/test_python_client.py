@@ -21,6 +21,8 @@ from tocsin_client.types import Winner
 from tocsin_client.validation import validate_fields
 
 from service.model.ledger import State
+from tests.support import client_events
+from tests.support.doc_page import Page
 from tests.support.paths import ROOT
 from tests.support.real_pipeline import RealPipeline
 from tests.support.served_pipeline import bearer, served_pipeline
@@ -33,11 +35,7 @@ DOCUMENTS = (CLIENT / "README.md", ROOT / "docs" / "how-to" / "connect-an-upstre
 EXAMPLE = CLIENT / "examples" / "auction.py"
 LOTS = range(1000, 1030)
 REFUSED: Mapping[str, dict[str, Any]] = {
-    "invalid_data": {"type": "winner", "recipients": "alice", "data": {}},
-    "missing_audience": {"type": "winner", "data": {"lot_id": "7"}},
-    "invalid_attribute": {"type": "winner", "recipients": "[1]", "data": {"lot_id": "7"}},
-    "unknown_type": {"type": "no_such_type", "data": {}},
-    "invalid_withdrawal": {"type": "withdraw", "data": {}},
+    **client_events.REFUSED,
     "not_a_number": {"type": "winner", "recipients": "alice", "data": {"lot_id": "7", "n": float("nan")}},
 }
 
@@ -167,7 +165,7 @@ async def check_documents(pipeline: RealPipeline, api: str) -> None:
     kafka = pipeline.settings.kafka
     publisher = f'KafkaPublisher("{kafka.bootstrap}", topic="{kafka.events[0]}"'
     for document in DOCUMENTS:
-        programs = re.findall(r"^```python\n(.*?)^```", document.read_text(), re.MULTILINE | re.DOTALL)
+        programs = Page.read(document).programs("python")
         assert programs
         for program in programs:
             text = program.replace("http://127.0.0.1:8000", api)

@@ -19,6 +19,7 @@ from service.settings import templates_directory
 from tests.clients.python.test_same_reasons import changed_events
 from tests.interop.tools import BUILDS, check, require
 from tests.support.client_vectors import reason_of
+from tests.support.doc_page import Page
 from tests.support.paths import ROOT
 from tests.support.tutorial import TUTORIAL, generate_types
 
@@ -58,11 +59,6 @@ _ODD = (
     _odd("string", other=MetaField(type="object"), builder=MetaField(type="boolean")),
     _odd("data", data=MetaField(type="number")),
 )
-
-
-def programs(document: Path, language: str) -> list[str]:
-    """Return the programs in a document."""
-    return re.findall(rf"^```{language}\n(.*?)^```", document.read_text(), re.MULTILINE | re.DOTALL)
 
 
 def random_events(count: int) -> list[dict[str, Any]]:
@@ -121,7 +117,7 @@ def _write_programs(folder: Path, api: str, variables: dict[str, str]) -> Sequen
     """Write the programs of the documents, with the addresses of the servers; return the names of their classes."""
     names = []
     for document in DOCUMENTS:
-        for program in programs(document, "java"):
+        for program in Page.read(document).programs("java"):
             (name,) = re.findall(r"^(?:public )?(?:final )?class (\w+)", program, re.MULTILINE)
             text = program.replace("http://127.0.0.1:8000", api)
             kafka = f'builder("{variables["BOOTSTRAP"]}").topic("{variables["TOPIC"]}")'

@@ -21,8 +21,9 @@ from service.model.event import Event
 from service.model.ledger import State
 from service.pipeline.resolve import ingest
 from tests.interop import java_client
-from tests.interop.java_client import programs
 from tests.interop.tools import built, check, run
+from tests.support.client_events import REFUSED, check_sample
+from tests.support.doc_page import Page
 from tests.support.paths import ROOT
 from tests.support.postgres import is_installed, postgres
 from tests.support.real_pipeline import RealPipeline
@@ -35,7 +36,6 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 Stack = tuple[RealPipeline, str]
 _FORMS = ("kafka-structured", "kafka-binary", "http-structured", "http-binary")
 _GO_GUIDE = ROOT / "docs" / "how-to" / "connect-an-upstream-go.md"
-_REFUSED = ("invalid_data", "missing_audience", "invalid_attribute", "invalid_withdrawal", "unknown_type")
 _SOURCE = "/java-client"
 _JAVA_TESTS = {
     "EventsTest", "HttpPublisherTest", "KafkaPublisherTest", "OddTypesTest", "OutboxTest", "SamplesTest", "StackTest",
@@ -157,7 +157,7 @@ async def test_the_guide_for_go(stack: Stack) -> None:
     kafka = pipeline.settings.kafka
     folder = await built("go", ("go",))
     output = ""
-    for number, program in enumerate(programs(_GO_GUIDE, "go")):
+    for number, program in enumerate(Page.read(_GO_GUIDE).programs("go")):
         text = program.replace("http://127.0.0.1:8000", api)
         text = text.replace(
             '"127.0.0.1:9092"}, config, "events"', f'"{kafka.bootstrap}"}}, config, "{kafka.events[0]}"'
@@ -189,13 +189,7 @@ async def test_samples_made_in_java_are_events_that_the_service_accepts(java_tes
     for declared, line in zip(java_client.CATALOGUE, lines, strict=True):
         parsed = ingest.parse(line, headers, java_client.CATALOGUE, 1_800_000_000_000)
         assert isinstance(parsed, Event)
-        assert (parsed.type, dict(parsed.data)) == (declared.name, dict(declared.sample["data"]))
-        named = declared.sample.get("recipients") or [
-            declared.sample["data"][rule.field] for rule in declared.audience if rule.field
-        ]
-        assert parsed.recipients == (tuple(named) or None), declared.name
-        assert parsed.external_id == declared.sample.get("external_id")
-        assert parsed.account == declared.sample.get("account")
+        check_sample(parsed, declared)
 
 
 async def test_java_client(stack: Stack, java_tests: Path) -> None:
@@ -221,7 +215,7 @@ async def test_java_client(stack: Stack, java_tests: Path) -> None:
     recipients = Counter(entry.recipient for entry in entries if entry.channel == "inbox")
     assert recipients == {"alice": 1, "carol": 1}  # carol has the role that the type notifies, too
     assert await pipeline.wait_until_finished(PARCELS, explained_event("Java"))
-    expected = Counter(dict.fromkeys(_REFUSED, 2))  # over Kafka, structured and binary
+    expected = Counter(dict.fromkeys(REFUSED, 2))  # over Kafka, structured and binary
 
     async def are_dead_letters() -> bool:
         reasons = [headers["tocsin-reason"].decode() for _, headers in await pipeline.dead_letters()]

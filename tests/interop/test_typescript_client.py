@@ -28,7 +28,9 @@ from service.pipeline.resolve import ingest
 from service.settings import templates_directory
 from tests.clients.python.test_same_reasons import changed_events
 from tests.clients.python.test_vectors import VECTORS
+from tests.support.client_events import REFUSED, check_sample
 from tests.support.client_vectors import NOW, reason_of
+from tests.support.doc_page import Page
 from tests.support.environment import inherited_environment
 from tests.support.npm_package import NpmPackage
 from tests.support.paths import ROOT
@@ -49,13 +51,6 @@ DOCUMENTS = (
 )
 SOURCE = "/typescript-client"
 LOTS = range(2000, 2030)
-REFUSED: Mapping[str, dict[str, Any]] = {
-    "invalid_data": {"type": "winner", "recipients": "alice", "data": {}},
-    "missing_audience": {"type": "winner", "data": {"lot_id": "7"}},
-    "invalid_attribute": {"type": "winner", "recipients": "[1]", "data": {"lot_id": "7"}},
-    "unknown_type": {"type": "no_such_type", "data": {}},
-    "invalid_withdrawal": {"type": "withdraw", "data": {}},
-}
 EVENTS_OF_SAMPLES = """
 import * as types from "@tocsin/client/types";
 import { structuredText, toCloudEvent } from "./dist/src/cloud-event.js";
@@ -166,13 +161,7 @@ async def test_every_sample_is_an_event_that_the_service_accepts() -> None:
     assert code == 0, output
     for declared, text in zip(catalogue, json.loads(output), strict=True):
         parsed = parsed_event(text, catalogue)
-        assert (parsed.type, dict(parsed.data)) == (declared.name, dict(declared.sample["data"]))
-        named = declared.sample.get("recipients") or [
-            declared.sample["data"][rule.field] for rule in declared.audience if rule.field
-        ]
-        assert parsed.recipients == (tuple(named) or None), declared.name
-        assert parsed.external_id == declared.sample.get("external_id")
-        assert parsed.account == declared.sample.get("account")
+        check_sample(parsed, declared)
 
 
 def parsed_event(text: str, catalogue: Catalogue) -> ParsedEvent:
@@ -313,7 +302,7 @@ async def check_documents(pipeline: RealPipeline, api: str, variables: Mapping[s
     kafka = pipeline.settings.kafka
     publisher = f'KafkaPublisher("{kafka.bootstrap}", {{ topic: "{kafka.events[0]}" }}'
     for document in DOCUMENTS:
-        programs = re.findall(r"^```js\n(.*?)^```", document.read_text(), re.MULTILINE | re.DOTALL)
+        programs = Page.read(document).programs("js")
         assert programs
         for number, program in enumerate(programs):
             if 'from "pg"' in program and "PGHOST" not in variables:

@@ -121,6 +121,23 @@ class Page:
             elif text.strip():
                 directives = {}
 
+    def programs(self, language: str) -> list[str]:
+        """Return the texts of the blocks in a language."""
+        return [block.text for block in self.blocks() if block.language == language]
+
+    def section(self, heading: str) -> "Page":
+        """Return the page from below a heading to the next one of its level or above. Raise ValueError without it."""
+        headings = [
+            (line, len(text) - len(text.lstrip("#")), text.lstrip("# ").rstrip())
+            for line, text in enumerate(self.prose().splitlines())
+            if _HEADING.match(text)
+        ]
+        for begin, level, name in headings:
+            if name == heading:
+                end = next((line for line, other, _ in headings if line > begin and other <= level), None)
+                return Page(self.path, "\n".join(self.text.splitlines()[begin + 1 : end]) + "\n")
+        raise ValueError(f"{self.path.name} has no heading {heading}")
+
     @property
     def run_by(self) -> str:
         """Return the test that runs the page; an empty text if it is run like the others."""

@@ -36,16 +36,15 @@ def generate_types(settings: Mapping[str, str], language: str, output: Path, *op
 
 def shown_commands(language: str) -> list[str]:
     """Return the commands of the section of a language, but for the `tocsin explain` at its end."""
-    section = Page(TUTORIAL, _section(language))
-    blocks = [block for block in section.blocks() if block.language == "console"]
+    blocks = [block for block in _section(language).blocks() if block.language == "console"]
     commands = [command.text for block in blocks for command in block.commands()]
     return [command for command in commands if "tocsin explain" not in command]
 
 
 def explained_event(language: str) -> str:
     """Return the id of the event that the program of a language publishes, which the page explains."""
-    return _section(language).partition("--event ")[2].split()[0]
+    return _section(language).text.partition("--event ")[2].split()[0]
 
 
-def _section(language: str) -> str:
-    return TUTORIAL.read_text().partition(f"### In {language}\n")[2].partition("\n##")[0]
+def _section(language: str) -> Page:
+    return Page.read(TUTORIAL).section(f"In {language}")

@@ -8,6 +8,7 @@ from jinja2 import nodes
 
 from service.adapters.templates.library import Library
 from service.model.catalogue import NotificationType
+from service.pages.language import language_of
 
 log = structlog.get_logger(__name__)
 
@@ -28,7 +29,7 @@ class CoverageGap(NamedTuple):
 def coverage_gaps(library: Library, only: NotificationType | None = None) -> list[CoverageGap]:
     """Return what is missing, for all types or for one. Raise TemplateFault for a template that cannot be used."""
     types = [only] if only else list(library.catalogue)
-    languages = {_language(one): one for type_ in library.catalogue for one in library.locales(type_.name)}
+    languages = {language_of(one): one for type_ in library.catalogue for one in library.locales(type_.name)}
     gaps = [gap for type_ in types for gap in _of_type(library, type_, languages)]
     if only is None:
         gaps += [
@@ -58,7 +59,7 @@ def log_gaps(gaps: Sequence[CoverageGap]) -> None:
 
 def _of_type(library: Library, type_: NotificationType, languages: dict[str, str]) -> Iterator[CoverageGap]:
     name, table = type_.name, f"catalogue/{type_.domain}.toml"
-    own = {_language(locale) for locale in library.locales(name)}
+    own = {language_of(locale) for locale in library.locales(name)}
     for language, locale in languages.items():
         if language not in own:
             sentence = f"{name} has no text in {locale}: recipients get it in {library.default_locale}"
@@ -97,7 +98,3 @@ def _data_fields(parts: Iterable[nodes.Node]) -> set[str]:
         for one in attributes
         if isinstance(one, nodes.Getattr) and isinstance(one.node, nodes.Name) and one.node.name == "data"
     }
-
-
-def _language(locale: str) -> str:
-    return locale.replace("_", "-").partition("-")[0].lower()

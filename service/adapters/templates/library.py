@@ -68,7 +68,7 @@ class Library:
         return self._text.parse(self._files.text(f"{type_name}/{locale}.j2"))
 
     def _choose_locale(self, type_name: str, locale: str) -> str:
-        locales = self._locales.get(type_name, ())
+        locales = self.locales(type_name)
         for candidate in fallback_locales(locale, self.default_locale):
             if candidate in locales:
                 return candidate

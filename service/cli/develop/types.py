@@ -110,7 +110,7 @@ def check(
 
 def _findings(settings: Settings) -> list[tuple[str, str, str]]:
     """Return level, file and text of what is wrong. The file of a catalogue's fault is in its text, with the line."""
-    from service.adapters.catalogue_file import catalogue_faults
+    from service.adapters.catalogue_file import catalogue_faults, configured_catalogue
     from service.adapters.template_files import TemplateFiles
     from service.adapters.templates import TemplateFault, coverage_gaps
 
@@ -118,7 +118,7 @@ def _findings(settings: Settings) -> list[tuple[str, str, str]]:
     faults = [*catalogue_faults(files, settings.mandatory, settings.templates.locale)]
     if faults:
         return [(_ERROR, "", fault) for fault in faults]
-    renderer = _renderer(settings, load_catalogue(settings))
+    renderer = _renderer(settings, configured_catalogue(settings, files), files)
     faults = [*renderer.faults()]
     try:
         gaps = coverage_gaps(renderer.library)
@@ -134,7 +134,10 @@ def _placed(files: "TemplateFiles", fault: str) -> tuple[str, str]:
     return (str(files.path(name)), text) if name in files else ("", fault)
 
 
-def _renderer(settings: Settings, catalogue: "Catalogue") -> "TemplateRenderer":
+def _renderer(
+    settings: Settings, catalogue: "Catalogue", files: "TemplateFiles | None" = None
+) -> "TemplateRenderer":
+    """Return the renderer of these files; without them, they are read now. Raise CliError, TemplateFault."""
     from service.adapters.brand_file import BrandError, load_brands
     from service.adapters.templates import TemplateRenderer
 
@@ -142,7 +145,7 @@ def _renderer(settings: Settings, catalogue: "Catalogue") -> "TemplateRenderer":
         brands = load_brands(settings.mail, settings.brand)
     except BrandError as error:
         raise CliError(str(error), "fix the file that TOCSIN_BRAND__OVERRIDES names") from error
-    return TemplateRenderer(settings.mail, settings.templates, catalogue, brands=brands)
+    return TemplateRenderer(settings.mail, settings.templates, catalogue, brands=brands, files=files)
 
 
 @app.command()

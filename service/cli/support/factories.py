@@ -13,12 +13,10 @@ if TYPE_CHECKING:
 
 def load_catalogue(settings: Settings) -> "Catalogue":
     """Return the catalogue of notification types. Raise CliError with the file and its problem."""
-    from service.adapters.catalogue_file import CatalogueError, read_catalogue
-    from service.adapters.template_files import TemplateFiles
+    from service.adapters.catalogue_file import CatalogueError, configured_catalogue
 
-    files = TemplateFiles.of(settings.templates)
     try:
-        return read_catalogue(files, settings.mandatory, settings.templates.locale)
+        return configured_catalogue(settings)
     except CatalogueError as error:
         raise CliError(f"the catalogue cannot be used: {error}") from error
 

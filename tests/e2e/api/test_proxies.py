@@ -20,10 +20,11 @@ from service.settings import HttpSettings
 from tests.e2e.api.served import served
 from tests.interop.tools import built_environment
 from tests.support.api_fixture import ApiFixture, inbox_item
+from tests.support.doc_page import Page
 from tests.support.paths import ROOT
 from tests.support.wait import eventually
 
-PAGE = (ROOT / "docs" / "how-to" / "proxy-the-stream.md").read_text()
+PAGE = Page.read(ROOT / "docs" / "how-to" / "proxy-the-stream.md")
 API = "127.0.0.1:8000"
 SITE = "notify.example.com"
 NGINX = """
@@ -49,8 +50,7 @@ class Place(NamedTuple):
 
 def snippet(heading: str, api: str) -> str:
     """Return the first block of a section, with the address of the API."""
-    block = re.split(r"```\w*\n", PAGE[PAGE.index(f"\n## {heading}\n") :])[1].partition("```")[0]
-    return block.replace(API, api)
+    return next(PAGE.section(heading).blocks()).text.replace(API, api)
 
 
 # Without TLS, which needs a certificate, and on a port of the test's.

@@ -1,6 +1,6 @@
 """What a client must know of a notification type to make and validate its events: the same for every language."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 from service.model.catalogue import AudienceRule, FieldType, NotificationType
@@ -61,6 +61,19 @@ def _describe(declared: NotificationType) -> TypeDescription:
         ),
         supersede=declared.supersede,
     )
+
+
+def class_texts(
+    types: Sequence[TypeDescription],
+    reserved: Collection[str],
+    *parts: Callable[[TypeDescription, str], Iterable[str]],
+) -> list[str]:
+    """Return the text of each part of each type, whose lines a part yields for a type and its class's name.
+
+    Raise ValueError as `class_names` does.
+    """
+    names = class_names(types, reserved)
+    return ["\n".join(part(type_, names[type_.name])) for type_ in types for part in parts]
 
 
 def class_names(types: Sequence[TypeDescription], reserved: Collection[str]) -> dict[str, str]:

@@ -10,7 +10,7 @@ from service.cli.develop.sdk.description import (
     DataFieldDescription,
     TypeDescription,
     audience_text,
-    class_names,
+    class_texts,
 )
 
 FILE = "types.py"
@@ -45,13 +45,7 @@ _COLUMNS = 96
 
 def generate(types: Sequence[TypeDescription]) -> dict[str, str]:
     """Return the module. Raise ValueError for types whose classes would have the same name."""
-    names = class_names(types, _RESERVED)
-    parts = (
-        part
-        for type_ in types
-        for part in (_data(type_, names[type_.name]), _event(type_, names[type_.name]))
-    )
-    classes = "\n\n\n".join("\n".join(part) for part in parts)
+    classes = "\n\n\n".join(class_texts(types, _RESERVED, _data, _event))
     imports = (_import_lines(modules, classes) for modules in (_IMPORTS, _OWN_IMPORTS))
     head = "\n\n".join((_DOCSTRING, *filter(None, imports)))
     return {FILE: f"{head}\n\n\n{classes}\n"}

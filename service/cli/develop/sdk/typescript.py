@@ -9,7 +9,7 @@ from service.cli.develop.sdk.description import (
     DataFieldDescription,
     TypeDescription,
     audience_text,
-    class_names,
+    class_texts,
 )
 
 FILE = "types.ts"
@@ -41,13 +41,8 @@ _COLUMNS = 94
 
 def generate(types: Sequence[TypeDescription]) -> dict[str, str]:
     """Return the module. Raise ValueError for types whose classes would have the same name."""
-    names = class_names(types, _RESERVED)
-    parts = (
-        part
-        for type_ in types
-        for part in (_data(type_, names[type_.name]), _event(type_, names[type_.name]))
-    )
-    return {FILE: "\n\n".join((f"{_HEAD}\n{_IMPORTS}", *map("\n".join, parts))) + "\n"}
+    classes = class_texts(types, _RESERVED, _data, _event)
+    return {FILE: "\n\n".join((f"{_HEAD}\n{_IMPORTS}", *classes)) + "\n"}
 
 
 def _data(type_: TypeDescription, name: str) -> Iterator[str]:
